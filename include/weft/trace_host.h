@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tracer's core for whoever has a scheduler: how a host (a runtime, a thread pool, an event loop) makes its
+ * goroutines, processors and threads visible in a trace. weft's own runtime is one host; examples/tinyhost.c another.
+ *
+ * Terms. G: a unit of work that can block (goroutine). P: the right to run Gs, 0 … n-1. M: an OS thread.
+ * A *section* brackets a state change of the host together with the events that describe it: a generation change
+ * happens before or after it, never within.
+ *
+ * Ownership. At every moment a G or P has one owner: the M that runs it, or whoever the host's own protocol gave it
+ * to (a waker that took a G off a wait queue, a thief). Only the owner changes its state and emits events about it.
+ *   1. Own first, then enter the section (INV-5). Give ownership away inside the section or after it.
+ *   2. A change of state happens inside the section that emits its event (INV-6); a change into Running happens
+ *      before the section that emits it, with nothing that can block in between (INV-7).
+ *   3. Inside a section: no blocking, no switching of Gs, no host callback that could stop the world. Short locks that
+ *      nobody holds while waiting for the tracer are fine. Sections nest on one M.
+ *
+ * Cost. While tracing is off, weft_trace_enter() is one load and one branch, in line.
+ */
+#ifndef WEFT_TRACE_HOST_H
+#define WEFT_TRACE_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weft/config.h>
+#include <weft/trace.h>
+
+WEFT_BEGIN_DECLS
+
+/* ---- Records, embedded in the host's own. Zero-initialised; the fields are the tracer's unless said otherwise. ---- */
+
+/* Trace state of a G. `id` is the host's: set before the creation event, never 0, never reused. When a record gets a
+ * new identity, weft_trace_g_renew() comes first. The memory of a record must stay readable while the tracer lives. */
+typedef struct weft_trace_g {
+    uint64_t id;
+    uint64_t seq[2];    /* atomic, owner: as the G; indexed by generation mod 2 */
+    uint8_t traced[3];  /* atomic; indexed by generation mod 3: its status was written */
+    uint8_t in_assist;  /* host: 1 while in a mark assist range */
+} weft_trace_g;
+
+/* Trace state of a P. `id` is the host's. */
+typedef struct weft_trace_p {
+    uint32_t id;
+    uint8_t traced[3];
+    uint8_t in_sweep;   /* host: 1 while in a sweep range */
+    uint64_t seq[2];
+} weft_trace_p;
+
+struct trace_buffer;
+struct trace_stack_cache;
+
+/* Trace state of an M. Registered while it may emit. */
+typedef struct weft_trace_m {
+    uint32_t writing;              /* atomic: in a section; pairs with the advancer through the asymmetric fence */
+    uint32_t nested;               /* owner: M; depth of sections inside the outer one */
+    uint64_t generation;           /* owner: M; of the open section */
+    uint64_t tid;                  /* the kernel's thread id, set by weft_trace_m_register */
+    struct trace_buffer *buffer[2];/* owner: M inside a section; the flusher once writing was seen false */
+    struct trace_stack_cache *cache;
+    struct weft_trace_m *next;     /* lock: tracer's list of Ms */
+    struct weft_trace_m **link;
+} weft_trace_m;
+
+/* An open section. On the stack of the emitter. */
+typedef struct weft_trace_section {
+    weft_tracer *tracer;
+    weft_trace_m *m;
+    uint64_t generation;
+} weft_trace_section;
+
+/* The M's P and G at the moment of an event; either may be NULL. Their first mention in a generation is preceded by
+ * their status, which the tracer writes. */
+typedef struct weft_trace_context {
+    weft_trace_p *p;
+    weft_trace_g *g;
+} weft_trace_context;
+
+/* States as the format numbers them. */
+enum { WEFT_TRACE_G_DEAD = 0, WEFT_TRACE_G_RUNNABLE = 1, WEFT_TRACE_G_RUNNING = 2, WEFT_TRACE_G_SYSCALL = 3,
+       WEFT_TRACE_G_WAITING = 4 };
+enum { WEFT_TRACE_P_RUNNING = 1, WEFT_TRACE_P_IDLE = 2, WEFT_TRACE_P_SYSCALL = 3, WEFT_TRACE_P_ABANDONED = 4 };
+
+/* Why a G stops or blocks, and why the world stops: indices of the format's own texts (src/wire/reasons.def holds the
+ * table; the names there and here agree, which a static assertion checks). */
+typedef enum weft_trace_stop_reason {
+    WEFT_TRACE_STOP_UNSPECIFIED, WEFT_TRACE_STOP_GOSCHED, WEFT_TRACE_STOP_PREEMPTED,
+    WEFT_TRACE_STOP_COUNT
+} weft_trace_stop_reason;
+
+typedef enum weft_trace_block_reason {
+    WEFT_TRACE_BLOCK_UNSPECIFIED, WEFT_TRACE_BLOCK_FOREVER, WEFT_TRACE_BLOCK_NETWORK, WEFT_TRACE_BLOCK_SELECT,
+    WEFT_TRACE_BLOCK_COND, WEFT_TRACE_BLOCK_SYNC, WEFT_TRACE_BLOCK_CHAN_SEND, WEFT_TRACE_BLOCK_CHAN_RECV,
+    WEFT_TRACE_BLOCK_GC_ASSIST, WEFT_TRACE_BLOCK_GC_SWEEP, WEFT_TRACE_BLOCK_SYSTEM, WEFT_TRACE_BLOCK_PREEMPTED,
+    WEFT_TRACE_BLOCK_DEBUG_CALL, WEFT_TRACE_BLOCK_GC_END, WEFT_TRACE_BLOCK_SLEEP, WEFT_TRACE_BLOCK_WEAK_TO_STRONG,
+    WEFT_TRACE_BLOCK_SYNCTEST,
+    WEFT_TRACE_BLOCK_COUNT
+} weft_trace_block_reason;
+
+typedef enum weft_trace_stw_reason {
+    WEFT_TRACE_STW_UNKNOWN, WEFT_TRACE_STW_GC_MARK_TERMINATION, WEFT_TRACE_STW_GC_SWEEP_TERMINATION,
+    WEFT_TRACE_STW_HEAP_DUMP, WEFT_TRACE_STW_GOROUTINE_PROFILE, WEFT_TRACE_STW_GOROUTINE_PROFILE_CLEANUP,
+    WEFT_TRACE_STW_ALL_STACKS, WEFT_TRACE_STW_READ_MEM_STATS, WEFT_TRACE_STW_ALL_THREADS_SYSCALL,
+    WEFT_TRACE_STW_GOMAXPROCS, WEFT_TRACE_STW_START_TRACE, WEFT_TRACE_STW_STOP_TRACE,
+    WEFT_TRACE_STW_COUNT
+} weft_trace_stw_reason;
+
+/* ---- The host: what the tracer asks of it. All callbacks run on the tracer's own thread. ---- */
+
+/* A G as the host sees it without owning it: may be stale by the time it is looked at. The tracer uses it only if the
+ * G had no event in the whole generation, which proves that it did not change. */
+typedef struct weft_trace_g_view {
+    weft_trace_g *g;
+    uint64_t id;            /* copied, as the record may get a new identity */
+    uint64_t m_tid;         /* the thread, for a G in WEFT_TRACE_G_SYSCALL */
+    uint32_t status;        /* WEFT_TRACE_G_… */
+    const uintptr_t *pcs;   /* its stack, leaf first; valid during the call; NULL or depth 0: none */
+    unsigned depth;
+} weft_trace_g_view;
+
+/* A P at a safepoint: nobody else can act for it, its M or its G during the call. */
+typedef struct weft_trace_p_view {
+    weft_trace_p *p;
+    weft_trace_m *m;        /* the M that holds it and on whose stream its status belongs; NULL for an idle P */
+    weft_trace_g *g;        /* the G that runs on it, or NULL */
+} weft_trace_p_view;
+
+typedef struct weft_trace_host {
+    size_t size;            /* sizeof(weft_trace_host) */
+    void *context;          /* first argument of every callback */
+
+    /* The tracer's thread begins and ends. thread_start returns the weft_trace_m of that thread (not yet registered). */
+    weft_trace_m *(*thread_start)(void *context);
+    void (*thread_stop)(void *context);
+
+    /* Gives the tracer's thread a P and a system goroutine until detach: an idle P, or one taken from whoever has it.
+     * Both emit the events of that change if tracing is on. Never waits for user code. Returns 0 and *out. */
+    int (*attach)(void *context, weft_trace_context *out);
+    void (*detach)(void *context);
+
+    /* Between hold and release no stop-the-world begins and the number of Ps does not change. hold comes before
+     * attach; never while the world is stopped. */
+    void (*world_hold)(void *context);
+    void (*world_release)(void *context);
+
+    /* Stops the world, inside a hold: until world_start no M but the tracer's is in a section, changes the state of a G
+     * or P or can reach a point where it tests weft_trace_enter. */
+    void (*world_stop)(void *context);
+    void (*world_start)(void *context);
+
+    /* Number of live Ps. Inside a hold. */
+    uint32_t (*proc_count)(void *context);
+
+    /* Calls fn for every live P but the tracer's own, each at a safepoint. Inside a hold. */
+    void (*each_p)(void *context, void (*fn)(void *arg, const weft_trace_p_view *view), void *arg);
+
+    /* Calls fn for every P record that was ever live and is not now. Inside a hold. */
+    void (*each_dead_p)(void *context, void (*fn)(void *arg, weft_trace_p *p), void *arg);
+
+    /* Calls fn for every G record, dead ones included (status WEFT_TRACE_G_DEAD), without stopping anything. Records that
+     * appear meanwhile may be missed: they must be new, with all-zero trace state or renewed. `stacks`: fill pcs. */
+    void (*each_g)(void *context, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view), void *arg);
+} weft_trace_host;
+
+/* Makes a tracer for a host. The structure is copied. Returns 0 and *tracer, -EINVAL, or -ENOMEM. */
+WEFT_API int weft_tracer_new(const weft_trace_host *host, weft_tracer **tracer);
+
+/* Stops every stream that is still active, ends the tracer's thread and frees the tracer. Every M but the tracer's own
+ * is unregistered before. */
+WEFT_API void weft_tracer_free(weft_tracer *tracer);
+
+/* ---- Threads ---- */
+
+/* Adds the calling thread; records its id. Before its first section. Returns 0 or -ENOMEM. */
+WEFT_API int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m);
+
+/* Hands over what the thread has buffered and removes it. Not in a section. Any thread that owns m. */
+WEFT_API void weft_trace_m_unregister(weft_tracer *tracer, weft_trace_m *m);
+
+/* In the child after fork(): tracing is off and every buffer of the parent is forgotten. */
+WEFT_API void weft_tracer_after_fork(weft_tracer *tracer);
+
+/* ---- Sections ---- */
+
+/* The first word of every tracer; the rest is private. */
+struct weft_tracer_hint {
+    uint32_t enabled; /* atomic: a hint; the generation decides */
+};
+
+WEFT_API bool weft_trace_enter_slow(weft_tracer *tracer, weft_trace_m *m, weft_trace_section *section);
+
+/* Opens a section on the calling thread's M. False: tracing is off, nothing was opened, nothing may be emitted. */
+static inline bool weft_trace_enter(weft_tracer *tracer, weft_trace_m *m, weft_trace_section *section)
+{
+    if (__builtin_expect(!__atomic_load_n(&((struct weft_tracer_hint *)(void *)tracer)->enabled, __ATOMIC_RELAXED), 1))
+        return false;
+    return weft_trace_enter_slow(tracer, m, section);
+}
+
+/* Opens two sections of one generation at once: on the caller's M and on an M whose stream the caller owns meanwhile,
+ * because that thread is held outside. Both flags are set before the generation is read. Neither M is in a section. */
+WEFT_API bool weft_trace_enter_pair(weft_tracer *tracer, weft_trace_m *self, weft_trace_section *own,
+                                    weft_trace_m *held, weft_trace_section *other);
+
+WEFT_API void weft_trace_leave(weft_trace_section *section);
+
+/* ---- Stacks ---- */
+
+/* Interns a stack given as raw program counters, leaf first (return addresses but for the first, which is exact).
+ * Returns its id in this generation, 0 for an empty stack or when memory is refused. */
+WEFT_API uint64_t weft_trace_stack(weft_trace_section *section, const uintptr_t *pcs, unsigned depth);
+
+/* Walks frame pointers from `frame`, strictly within [low, high), into pcs; returns how many. Never faults. */
+WEFT_API unsigned weft_trace_walk(const void *frame, const void *low, const void *high, uintptr_t *pcs, unsigned max);
+#define WEFT_TRACE_MAX_FRAMES 128
+
+/* ---- Events. All within a section. `c`: the M's P and G before the event. `stack`: an id of this section, or 0. ---- */
+
+WEFT_API void weft_trace_procs_change(weft_trace_section *s, weft_trace_context c, uint32_t procs, uint64_t stack);
+
+/* After the P was attached to the M; c.p is that P. A G that is current is in a system call. */
+WEFT_API void weft_trace_proc_start(weft_trace_section *s, weft_trace_context c);
+/* The M gives its P c.p away, or lets it go idle. A G that is current is in a system call. */
+WEFT_API void weft_trace_proc_stop(weft_trace_section *s, weft_trace_context c);
+/* `victim` was taken from the thread `m_tid`, whose G is in a system call. c: the thief's own; own_syscall: its current G
+ * is in a system call. */
+WEFT_API void weft_trace_proc_steal(weft_trace_section *s, weft_trace_context c, bool own_syscall, weft_trace_p *victim,
+                                    uint64_t m_tid);
+
+/* `g` is new and Runnable (blocked: Waiting). `entry`: address of its function. */
+WEFT_API void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, uintptr_t entry,
+                                   bool blocked, uint64_t stack);
+/* A foreign thread's G appears in, or disappears from, a system call. */
+WEFT_API void weft_trace_go_create_syscall(weft_trace_section *s, weft_trace_g *g);
+WEFT_API void weft_trace_go_destroy_syscall(weft_trace_section *s, weft_trace_g *g);
+
+WEFT_API void weft_trace_go_start(weft_trace_section *s, weft_trace_context c);
+WEFT_API void weft_trace_go_stop(weft_trace_section *s, weft_trace_context c, weft_trace_stop_reason reason,
+                                 uint64_t stack);
+WEFT_API void weft_trace_go_block(weft_trace_section *s, weft_trace_context c, weft_trace_block_reason reason,
+                                  uint64_t stack);
+WEFT_API void weft_trace_go_destroy(weft_trace_section *s, weft_trace_context c);
+/* `g`, which the caller owns, becomes Runnable. c may be empty (a thread without P and G). */
+WEFT_API void weft_trace_go_unblock(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, uint64_t stack);
+/* c.g gives way to `g`, which was Waiting, without the scheduler; destroy: c.g ends. */
+WEFT_API void weft_trace_go_switch(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, bool destroy);
+
+WEFT_API void weft_trace_syscall_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack);
+/* The system call ends with the P still there. */
+WEFT_API void weft_trace_syscall_end(weft_trace_section *s, weft_trace_context c);
+/* The P had been lost: c.p is the new one, already started, or NULL when the G goes to a queue. */
+WEFT_API void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_context c);
+
+WEFT_API void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c, weft_trace_stw_reason reason,
+                                   uint64_t stack);
+WEFT_API void weft_trace_stw_end(weft_trace_section *s, weft_trace_context c);
+
+/* ---- Identity of a G record ---- */
+
+/* The record gets a new identity: sequence numbers start again. Before g->id is set. */
+WEFT_API void weft_trace_g_renew(weft_trace_g *g);
+
+WEFT_END_DECLS
+
+#endif
