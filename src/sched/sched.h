@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's records and what its files offer each other.
+ *
+ * Three kinds of record, none of which is ever unmapped while the runtime lives (others may look at a stale one):
+ *   G  a goroutine; its record lies at the top of its stack, on the page that is touched first anyway
+ *   M  a thread
+ *   P  the right to run Gs; leased to the M that runs (lease.h)
+ *
+ * Inside and outside. A thread is *inside the runtime* from rt_enter() to rt_exit() and all the time that it spends in
+ * the scheduler, but not while it sleeps in the kernel. Inside it may touch the shared state below, under its locks; the
+ * holder of the world lock may stop it only at the border (lease.h). So with every M held outside, the whole runtime
+ * stands still and can be read and changed without any lock (world.h).
+ *
+ * Waiting. A goroutine that has to wait puts itself on a queue under some lock, then calls sched_park(), which releases
+ * the lock once the goroutine is off its stack. Whoever takes it off that queue owns it and calls sched_ready().
+ */
+#ifndef WEFT_SCHED_SCHED_H
+#define WEFT_SCHED_SCHED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/fatal.h"
+#include "base/fence.h"
+#include "base/futex.h"
+#include "base/lock.h"
+#include "base/torture.h"
+#include "sched/runq.h"
+#include "weft/runtime.h"
+#include "weft/trace_host.h"
+
+struct m;
+struct p;
+struct timers;
+
+enum { MAX_PROCS = 1024 };
+
+/* A goroutine's state: owner changes it, anyone may read it (relaxed). The numbers are the trace's. */
+enum g_status {
+    G_DEAD = WEFT_TRACE_G_DEAD,
+    G_RUNNABLE = WEFT_TRACE_G_RUNNABLE,
+    G_RUNNING = WEFT_TRACE_G_RUNNING,
+    G_SYSCALL = WEFT_TRACE_G_SYSCALL,
+    G_WAITING = WEFT_TRACE_G_WAITING,
+};
+
+struct g {
+    void *sp;              /* saved stack pointer while it does not run */
+    struct g *next;        /* link of the one list it is on: run queue overflow, ready list, pool */
+    struct m *m;           /* atomic; the M that runs it or holds it in a system call, else NULL */
+    uint32_t status;       /* atomic: enum g_status */
+    int32_t wake_result;   /* written by the waker before sched_ready, read by the woken */
+    void *wake_value;      /* likewise */
+    void (*fn)(void *);
+    void *arg;
+    const void *api_frame; /* frame of the public function through which it entered the runtime last */
+    uintptr_t api_pc;      /* an address in that function */
+    char *stack_low;       /* lowest usable address; below it is the guard */
+    size_t stack_size;     /* reserved bytes, guard and record included */
+    uint32_t claim;        /* atomic: waiter.h; which of several wakers of one wait has won */
+    bool system;           /* of the runtime: not counted, not listed */
+    weft_trace_g trace;
+    struct g *all_next;    /* lock: gpool.lock; every record ever made */
+    void *fiber;           /* sanitizers: TSan's fiber or ASan's fake stack */
+};
+
+/* What the context that a switch arrives in does for the one that it left (schedule.c). */
+enum after_switch { AFTER_NOTHING, AFTER_UNLOCK, AFTER_GLOBAL_QUEUE, AFTER_LOCAL_QUEUE, AFTER_FREE };
+
+struct m {
+    uint32_t in_runtime;   /* written by the M alone; pairs with lease_hold() through the asymmetric fence */
+    uint32_t attention;    /* atomic: M_HELD, M_PREEMPT */
+    struct p *p;           /* owner: the M inside the runtime; the holder of the world lock while the M is held */
+    struct g *g;           /* current goroutine, NULL on the scheduler's own stack; owner: as p */
+    enum after_switch after;
+    void *after_arg;
+    void *sp;              /* of the scheduler's own context while a goroutine runs */
+    bool spinning;         /* looks for work with a P; counted in sched.spinning */
+    uint32_t random;
+    base_note wake;        /* an idle M sleeps here; next_p says what it was woken for */
+    struct p *next_p;      /* lock: sched.lock */
+    struct m *idle_next;   /* lock: sched.lock */
+    struct m *all_next;    /* lock: allm.lock; append only */
+    uint32_t id;
+    pthread_t thread;
+    void *fiber;           /* sanitizers: of the thread's own stack */
+    void *stack_low, *stack_high;
+    weft_trace_m trace;
+} __attribute__((aligned(BASE_CACHE_LINE)));
+
+enum { M_HELD = 1, M_PREEMPT = 2 };
+
+struct p {
+    uint32_t id;
+    uint32_t tick;         /* atomic, owner: M; grows with each pick that begins a new time slice */
+    struct m *m;           /* atomic; NULL: idle or dead. Changed under sched.lock or by the holder of the world lock */
+    struct p *idle_next;   /* lock: sched.lock */
+    bool idle;             /* lock: sched.lock */
+    struct runq runq;
+    struct g *gfree;       /* dead Gs with standard stacks; owner: M */
+    unsigned gfree_count;
+    uint64_t goid_next, goid_end;
+    int64_t timer_next;    /* atomic: when the first timer of this P is due, WEFT_NEVER if none */
+    struct timers *timers;
+    weft_trace_p trace;
+    /* sysmon's memory */
+    uint32_t seen_tick;
+    int64_t seen_at;
+} __attribute__((aligned(BASE_CACHE_LINE)));
+
+/* A list of Gs linked through g->next, first in first out. */
+struct g_list {
+    struct g *head, *tail;
+    unsigned count;
+};
+
+static inline void g_list_push(struct g_list *list, struct g *g)
+{
+    g->next = NULL;
+    if (list->tail)
+        list->tail->next = g;
+    else
+        list->head = g;
+    list->tail = g;
+    list->count++;
+}
+
+static inline struct g *g_list_pop(struct g_list *list)
+{
+    struct g *g = list->head;
+    if (g) {
+        list->head = g->next;
+        if (!list->head)
+            list->tail = NULL;
+        g->next = NULL;
+        list->count--;
+    }
+    return g;
+}
+
+/* The one runtime of the process. */
+struct sched {
+    base_lock lock;        /* rank SCHED */
+    struct g_list global;  /* lock: lock; global_count mirrors its length for readers without the lock */
+    uint32_t global_count; /* atomic */
+    struct p *idle_ps;     /* lock: lock */
+    uint32_t idle_p_count; /* atomic; written under lock */
+    struct m *idle_ms;     /* lock: lock */
+    uint32_t spinning;     /* atomic: Ms that look for work */
+
+    uint32_t running;      /* atomic: the runtime is up */
+    uint32_t ending;       /* atomic: the main goroutine has returned */
+    base_note main_done;
+    int main_result;
+
+    struct p *all_p[MAX_PROCS]; /* [0, proc_made) exist; [0, proc_count) live. Changed with the world stopped */
+    uint32_t proc_count;   /* atomic */
+    uint32_t proc_made;
+
+    size_t stack_size;
+    uint32_t max_threads;
+
+    uint64_t goid;         /* atomic: the last number handed out to a P's cache */
+    uint64_t created;      /* atomic */
+    uint64_t alive;        /* atomic */
+    uint64_t revocations, world_stops; /* atomic */
+    int64_t last_poll;     /* atomic: when the poller was last asked */
+
+    weft_tracer *tracer;
+};
+extern struct sched sched;
+
+/* ---- machine.c: this thread's M ---- */
+
+/* The calling thread's M or NULL. Out of line on purpose: a goroutine may continue on another thread, and a compiler
+ * may keep the address of a thread-local variable over a switch. */
+struct m *m_self(void);
+
+/* ---- lease.c: entering and leaving the runtime ---- */
+
+struct m *rt_enter_slow(struct m *m);
+void rt_exit_slow(struct m *m);
+
+/* Every public function that needs the runtime begins with `struct m *m = rt_enter();`, which returns NULL when the caller
+ * is not a goroutine, and ends with rt_exit(m) for the m of that moment. Must be expanded in the public function itself:
+ * its frame is where stacks in the trace begin. */
+#define rt_enter() rt_enter_from(__builtin_frame_address(0))
+
+static inline __attribute__((always_inline)) uintptr_t rt_here(void)
+{
+    uintptr_t pc;
+#if defined(__x86_64__)
+    __asm__ __volatile__("lea (%%rip), %0" : "=r"(pc));
+#elif defined(__aarch64__)
+    __asm__ __volatile__("adr %0, ." : "=r"(pc));
+#endif
+    return pc;
+}
+
+static inline __attribute__((always_inline)) struct m *rt_enter_from(const void *frame)
+{
+    struct m *m = m_self();
+    if (unlikely(!m || !m->g))
+        return NULL;
+    fence_store(&m->in_runtime, 1);
+    fence_light(); /* pairs with lease_hold() */
+    if (unlikely(fence_load(&m->attention) != 0 || !m->p))
+        m = rt_enter_slow(m);
+    m->g->api_frame = frame;
+    m->g->api_pc = rt_here();
+    return m;
+}
+
+static inline void rt_exit(struct m *m)
+{
+    if (unlikely(atomic_load_relaxed(&m->attention) != 0))
+        rt_exit_slow(m);
+    else
+        fence_store(&m->in_runtime, 0); /* pairs with lease_hold(): all that was done inside is visible */
+}
+
+/* Stops the program: `what` was called where there is no goroutine. */
+_Noreturn void rt_not_a_goroutine(const char *what);
+
+/* ---- schedule.c: park, ready, yield ---- */
+
+/*
+ * Blocks the current goroutine. It must be on a queue from which a waker can take it under `lock`, which is held; the lock
+ * is released when the goroutine is off its stack. Returns the M on which it goes on. lock NULL: nothing to release
+ * (waits for ever, or the waker cannot run before).
+ */
+struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason);
+
+/*
+ * Makes a waiting goroutine, which the caller owns, runnable: next on the caller's P. m may be an M without P (sysmon,
+ * a poller), or NULL (a thread that weft does not know): the goroutine then goes to the global queue. May be
+ * called with locks below SCHED held, and from inside the runtime only (m == NULL: anywhere outside).
+ */
+void sched_ready(struct m *m, struct g *g);
+
+/* The same for a list, waking as many Ms as there is work for. */
+void sched_ready_list(struct m *m, struct g_list *list);
+
+/* A new goroutine fn(arg) on the caller's P (or the global queue, when m has none). 0 or -ENOMEM. */
+int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
+
+/* A cheap thread-safe random number for m. */
+static inline uint32_t m_random(struct m *m)
+{
+    uint32_t x = m->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return m->random = x;
+}
+
+/* ---- timer.c ---- */
+
+int timers_init(struct p *p);
+void timers_fini(struct p *p);
+/* Runs what is due on p: makes sleepers runnable, starts timer goroutines. m: the caller, inside, with a P (not
+ * necessarily p). Any M may call it for any P. */
+void timers_run(struct m *m, struct p *p, int64_t now);
+/* Moves all timers of a P that dies to another; world stopped. */
+void timers_move(struct p *from, struct p *to);
+/* The earliest timer of all Ps, WEFT_NEVER if none. */
+int64_t timers_earliest(void);
+
+/* ---- netpoll.c ---- */
+
+int netpoll_init(void);
+void netpoll_fini(void);
+/* Adds to *ready the goroutines whose descriptors became ready (they are Waiting and owned by the caller; their
+ * wake_result is set). timeout_ns: 0 does not block, negative: no limit. A blocking call is made outside the runtime, by
+ * one M at a time. */
+void netpoll_wait(int64_t timeout_ns, struct g_list *ready);
+/* Makes a blocking netpoll_wait return. Any thread. */
+void netpoll_wake(void);
+/* True if any descriptor is registered, that is, if there is anything to wait for. */
+bool netpoll_used(void);
+
+/* A timer was set that may be due before a sleeping poller wakes: called by timer.c after it lowered p->timer_next. */
+void sched_timer_lowered(int64_t when);
+
+#endif
