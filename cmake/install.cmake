@@ -1,1 +1,49 @@
 # SPDX-License-Identifier: MIT
+# What `cmake --install` puts where: libraries, headers, the tool, weftConfig.cmake, *.pc.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_property(libraries GLOBAL PROPERTY WEFT_LIBRARIES)
+if(NOT libraries)
+    return()
+endif()
+foreach(name ${libraries})
+    install(TARGETS ${name} ${name}_shared EXPORT weftTargets)
+endforeach()
+if(TARGET weft-tool)
+    install(TARGETS weft-tool)
+endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
+install(EXPORT weftTargets NAMESPACE weft:: DESTINATION ${package_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/weftConfig.cmake.in
+    ${PROJECT_BINARY_DIR}/cmake/weftConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/weftConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/cmake/weftConfig.cmake
+    ${PROJECT_BINARY_DIR}/cmake/weftConfigVersion.cmake
+    ${PROJECT_SOURCE_DIR}/cmake/FindLibdw.cmake DESTINATION ${package_dir})
+
+# weft_pkgconfig(NAME DESCRIPTION): NAME.pc beside the libraries; the prefix is relative to the file.
+file(RELATIVE_PATH WEFT_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" WEFT_PC_PREFIX "${WEFT_PC_PREFIX}")
+function(weft_pkgconfig name description)
+    if(NOT TARGET ${name})
+        return()
+    endif()
+    set(WEFT_PC_NAME ${name})
+    set(WEFT_PC_DESCRIPTION ${description})
+    set(WEFT_PC_LIBS_PRIVATE -pthread)
+    get_target_property(private ${name} LINK_LIBRARIES)
+    if("Libdw::Libdw" IN_LIST private)
+        string(PREPEND WEFT_PC_LIBS_PRIVATE "-ldw -lelf ")
+    endif()
+    configure_file(${PROJECT_SOURCE_DIR}/cmake/weft.pc.in
+        ${PROJECT_BINARY_DIR}/cmake/${name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/cmake/${name}.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()
+weft_pkgconfig(weft "Goroutine-style concurrency for C with an execution tracer")
+weft_pkgconfig(weft-trace "The execution tracer of weft, to embed into another runtime")
+weft_pkgconfig(weft-reader "Reads, orders and validates Go v2 execution traces")
