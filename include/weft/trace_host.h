@@ -57,6 +57,8 @@ typedef struct weft_trace_m {
     uint32_t nested;               /* owner: M; depth of sections inside the outer one */
     uint64_t generation;           /* owner: M; of the open section */
     uint64_t tid;                  /* the kernel's thread id, set by weft_trace_m_register */
+    uint64_t last_time;            /* owner: as buffer; time of the stream's latest event */
+    uint64_t flushed;              /* lock: tracer's list of Ms; the generation whose end has passed this M */
     struct trace_buffer *buffer[2];/* owner: M inside a section; the flusher once writing was seen false */
     struct trace_stack_cache *cache;
     struct weft_trace_m *next;     /* lock: tracer's list of Ms */
@@ -211,7 +213,11 @@ WEFT_API void weft_trace_leave(weft_trace_section *section);
  * Returns its id in this generation, 0 for an empty stack or when memory is refused. */
 WEFT_API uint64_t weft_trace_stack(weft_trace_section *section, const uintptr_t *pcs, unsigned depth);
 
-/* Walks frame pointers from `frame`, strictly within [low, high), into pcs; returns how many. Never faults. */
+/* Walks frame pointers from `frame` (a function's frame address), strictly within [low, high), into pcs; returns how
+ * many. Never faults, also on a stack that is running meanwhile: the pcs are a guess then. The first entry, the caller
+ * of that function, is made exact (an address within its call instruction) and the others are return addresses, so that
+ * the result can be given to weft_trace_stack as it is. A chain ends at a zero frame pointer, whose frame is left out:
+ * it is the trampoline's. */
 WEFT_API unsigned weft_trace_walk(const void *frame, const void *low, const void *high, uintptr_t *pcs, unsigned max);
 #define WEFT_TRACE_MAX_FRAMES 128
 
