@@ -2,8 +2,8 @@
 /*
  * Atomic operations with the memory order in the name.
  *
- * They work on plain integer and pointer fields (GNU __atomic builtins), so that public structs can hold
- * such fields and still be C++. Every use stronger than relaxed names its pair in a comment.
+ * They work on plain integer and pointer fields (GNU __atomic builtins), so that public structs can
+ * hold such fields and still be C++. Every use stronger than relaxed names its pair in a comment.
  */
 #ifndef WEFT_BASE_ATOMIC_H
 #define WEFT_BASE_ATOMIC_H
@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define atomic_load_relaxed(p)  __atomic_load_n((p), __ATOMIC_RELAXED)
-#define atomic_load_acquire(p)  __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define atomic_load_seqcst(p)   __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define atomic_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define atomic_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define atomic_load_seqcst(p)  __atomic_load_n((p), __ATOMIC_SEQ_CST)
 
 #define atomic_store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define atomic_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
@@ -33,14 +33,15 @@
 #define atomic_or_acqrel(p, v)   __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define atomic_and_acqrel(p, v)  __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 
-/* Compare and swap: true on success; on failure *expected holds what was found. Never fails spuriously. */
-#define atomic_cas_relaxed(p, expected, v)                                                                             \
+/* Compare and swap: true on success; on failure *expected holds what was found. Never fails
+ * spuriously. */
+#define atomic_cas_relaxed(p, expected, v)                                                         \
     __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
-#define atomic_cas_acquire(p, expected, v)                                                                             \
+#define atomic_cas_acquire(p, expected, v)                                                         \
     __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)
-#define atomic_cas_release(p, expected, v)                                                                             \
+#define atomic_cas_release(p, expected, v)                                                         \
     __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
-#define atomic_cas_acqrel(p, expected, v)                                                                              \
+#define atomic_cas_acqrel(p, expected, v)                                                          \
     __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
 /* Stops the compiler from moving memory accesses across; emits nothing. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ranked locks: a futex word, spun on briefly, then slept on. For short sections of the runtime and the tracer.
+ * Ranked locks: a futex word, spun on briefly, then slept on. For short sections of the runtime and
+ * the tracer.
  *
- * A lock may be taken only while every lock held by this thread has a lower rank (equal ranks: never, but for
- * lock_acquire_same, whose callers order by address). WEFT_DEBUG builds check that and abort naming both locks.
- * A lock may be released by the thread that took it only, but on another stack than it was taken on.
+ * A lock may be taken only while every lock held by this thread has a lower rank (equal ranks:
+ * never, but for lock_acquire_same, whose callers order by address). WEFT_DEBUG builds check that
+ * and abort naming both locks. The exception is lock_try, which cannot deadlock. A lock may be
+ * released by the thread that took it only, but on another stack than it was taken on.
  */
 #ifndef WEFT_BASE_LOCK_H
 #define WEFT_BASE_LOCK_H
@@ -12,20 +14,20 @@
 #include "base/atomic.h"
 
 /* The one table of ranks, outermost first. */
-#define BASE_LOCK_RANKS(X)                                                                                             \
-    X(INSTANCE)   /* creation and end of the runtime */                                                                \
-    X(COMMANDS)   /* tracer: queue of start, advance, stop requests */                                                 \
-    X(POLL)       /* poller: registration of descriptors */                                                            \
-    X(POLL_DESC)  /* poller: one descriptor's waiters */                                                               \
-    X(CHAN)       /* channel, mutex, wait group: waiter queues; several by address order in select */                   \
-    X(TIMERS)     /* timer heap of a P */                                                                              \
-    X(ALLM)       /* list of all Ms */                                                                                 \
-    X(SCHED)      /* global run queue, idle Ps and Ms */                                                               \
-    X(GPOOL)      /* pool of G records and stacks */                                                                   \
-    X(TRACE_MS)   /* tracer: list of registered threads */                                                             \
-    X(TRACE_TAB)  /* tracer: string and stack tables */                                                                \
-    X(TRACE)      /* tracer: queues of full and empty buffers; a leaf */                                               \
-    X(LEAF)       /* statistics, tests */
+#define BASE_LOCK_RANKS(X)                                                                         \
+    X(INSTANCE)  /* creation and end of the runtime */                                             \
+    X(COMMANDS)  /* tracer: queue of start, advance, stop requests */                              \
+    X(POLL)      /* poller: registration of descriptors */                                         \
+    X(POLL_DESC) /* poller: one descriptor's waiters */                                            \
+    X(CHAN)   /* channel, mutex, wait group: waiter queues; several by address order in select */  \
+    X(TIMERS) /* timer heap of a P */                                                              \
+    X(ALLM)   /* list of all Ms */                                                                 \
+    X(SCHED)  /* global run queue, idle Ps and Ms */                                               \
+    X(GPOOL)  /* pool of G records and stacks */                                                   \
+    X(TRACE_MS)  /* tracer: list of registered threads */                                          \
+    X(TRACE_TAB) /* tracer: string and stack tables */                                             \
+    X(TRACE)     /* tracer: queues of full and empty buffers; a leaf */                            \
+    X(LEAF)      /* statistics, tests */
 
 typedef enum base_lock_rank {
 #define X(name) BASE_RANK_##name,
@@ -39,15 +41,20 @@ typedef struct base_lock {
     uint32_t rank; /* base_lock_rank */
 } base_lock;
 
-#define BASE_LOCK_INIT(r) {0, BASE_RANK_##r}
+#define BASE_LOCK_INIT(r)                                                                          \
+    {                                                                                              \
+        0, BASE_RANK_##r                                                                           \
+    }
 
 void base_lock_slow(base_lock *lock);
 void base_unlock_slow(base_lock *lock);
 #ifdef WEFT_DEBUG
 void base_lock_check(base_lock *lock, bool same_rank_allowed);
+void base_lock_note(base_lock *lock);
 void base_unlock_check(base_lock *lock);
 #else
 #define base_lock_check(lock, same) ((void)0)
+#define base_lock_note(lock)        ((void)0)
 #define base_unlock_check(lock)     ((void)0)
 #endif
 
@@ -57,12 +64,13 @@ static inline void lock_init(base_lock *lock, base_lock_rank rank)
     lock->rank = rank;
 }
 
+/* Never waits, so it can deadlock with nobody: any rank, in any order. */
 static inline bool lock_try(base_lock *lock)
 {
     uint32_t expected = 0;
     if (!atomic_cas_acquire(&lock->word, &expected, 1))
         return false;
-    base_lock_check(lock, true);
+    base_lock_note(lock);
     return true;
 }
 

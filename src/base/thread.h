@@ -11,8 +11,8 @@
 /* The kernel's id of the calling thread. */
 uint64_t base_thread_id(void);
 
-/* Starts a thread with all signals blocked but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL) and SIGPROF.
- * name: at most 15 bytes. Returns 0 or a negative errno value. */
+/* Starts a thread with all signals blocked but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL) and SIGPROF. name: at most 15 bytes. Returns 0 or a negative errno value. */
 int base_thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg);
 
 /* CPUs that the process may run on, at least 1. */
@@ -21,7 +21,8 @@ unsigned base_cpu_count(void);
 /* Bounds of the calling thread's own stack. Returns 0 or a negative errno value. */
 int base_thread_stack(void **low, void **high);
 
-/* Gives the CPU away: a pause for the first spins, then sched_yield, then short sleeps. spins is the caller's counter. */
+/* Gives the CPU away: a pause for the first spins, then sched_yield, then short sleeps. spins is
+ * the caller's counter. */
 void base_backoff(unsigned *spins);
 
 /* A plain sleep of the thread. */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/pages.h"
+
+#include "base/atomic.h"
+#include "base/fatal.h"
+#include "base/os.h"
+#include "base/torture.h"
+
+#include <errno.h>
+
+enum { GUARD_UNKNOWN, GUARD_MARKER, GUARD_PROTECT };
+
+static int guard_kind; /* atomic; every thread that finds it unknown computes the same value */
+
+size_t base_page_size(void)
+{
+    return os_page_size();
+}
+
+void *base_pages_alloc(size_t size)
+{
+    return torture_refuse("pages_alloc") ? NULL : os_map(size);
+}
+
+void base_pages_free(void *pages, size_t size)
+{
+    int rc = os_unmap(pages, size);
+    /* -ENOMEM: the hole would need one mapping too many. The address space is lost, the memory is
+     * not. */
+    if (rc == -ENOMEM)
+        rc = os_discard(pages, size);
+    invariant(rc == 0, "munmap(%p, %lu): error %d", pages, (unsigned long)size, -rc);
+}
+
+void base_pages_discard(void *pages, size_t size)
+{
+    int rc = os_discard(pages, size);
+    invariant(rc == 0, "madvise(%p, %lu, MADV_DONTNEED): error %d", pages, (unsigned long)size,
+              -rc);
+}
+
+void base_pages_no_huge(void *pages, size_t size)
+{
+    os_forbid_huge(pages, size);
+}
+
+/*
+ * A success of madvise proves nothing: emulators accept and ignore advice they do not know. So the
+ * trial page must really refuse a write.
+ */
+static int guard_try(void)
+{
+    size_t size = os_page_size();
+    void *page = os_map(size);
+    if (!page)
+        return GUARD_UNKNOWN;
+    int kind = os_guard_marker(page, size) == 0 && os_page_refuses_write(page) ? GUARD_MARKER
+                                                                               : GUARD_PROTECT;
+    os_unmap(page, size);
+    return kind;
+}
+
+static int guard_decide(void)
+{
+    int kind = atomic_load_relaxed(&guard_kind);
+    if (kind == GUARD_UNKNOWN) {
+        kind = guard_try();
+        atomic_store_relaxed(&guard_kind, kind);
+    }
+    return kind;
+}
+
+int base_guard_install(void *page, size_t size)
+{
+    if (torture_refuse("guard_install"))
+        return -ENOMEM;
+    int kind = guard_decide();
+    if (kind == GUARD_UNKNOWN)
+        return -ENOMEM;
+    if (kind == GUARD_MARKER) {
+        int rc = os_guard_marker(page, size);
+        /* -EINVAL: this mapping is locked in memory (mlockall), where the first kernels refuse
+         * markers. */
+        if (rc != -EINVAL)
+            return rc;
+    }
+    return os_guard_protect(page, size);
+}
+
+const char *base_guard_kind(void)
+{
+    return guard_decide() == GUARD_MARKER ? "madvise" : "mprotect";
+}

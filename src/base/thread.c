@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/thread.h"
+
+#include "base/atomic.h"
+#include "base/os.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct start_record {
+    void *(*fn)(void *);
+    void *arg;
+    char name[16];
+} start_record;
+
+uint64_t base_thread_id(void)
+{
+    return os_thread_id();
+}
+
+/* The thread names itself: its creator could name another one if this one had ended already. */
+static void *thread_main(void *arg)
+{
+    start_record start = *(start_record *)arg;
+    free(arg);
+    os_thread_name(start.name);
+    return start.fn(start.arg);
+}
+
+int base_thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg)
+{
+    start_record *start = calloc(1, sizeof *start);
+    if (!start)
+        return -ENOMEM;
+    start->fn = fn;
+    start->arg = arg;
+    memcpy(start->name, name, strnlen(name, sizeof start->name - 1));
+    int rc = os_thread_create(thread, thread_main, start);
+    if (rc < 0)
+        free(start);
+    return rc;
+}
+
+unsigned base_cpu_count(void)
+{
+    return os_cpu_count();
+}
+
+int base_thread_stack(void **low, void **high)
+{
+    return os_thread_stack(low, high);
+}
+
+void base_backoff(unsigned *spins)
+{
+    enum { PAUSES = 40, YIELDS = 60, LONGEST_NS = 200000, STEP_NS = 10000 };
+    unsigned n = *spins;
+    if (n < ~0u)
+        ++*spins;
+    if (n < PAUSES) {
+        cpu_relax();
+    } else if (n < YIELDS) {
+        os_yield();
+    } else {
+        uint64_t ns = (uint64_t)(n - YIELDS + 1) * STEP_NS;
+        os_sleep_ns(ns < LONGEST_NS ? (int64_t)ns : LONGEST_NS);
+    }
+}
+
+void base_sleep_ns(int64_t ns)
+{
+    if (ns > 0)
+        os_sleep_ns(ns);
+}
