@@ -52,7 +52,7 @@ WEFT_API int weft_go(void (*fn)(void *arg), void *arg);
 WEFT_API int weft_go_stack(size_t stack_size, void (*fn)(void *arg), void *arg);
 
 /* Ends the calling goroutine. */
-WEFT_API _Noreturn void weft_goexit(void);
+WEFT_API WEFT_NORETURN void weft_goexit(void);
 
 /* The calling goroutine's number: 1 is the main goroutine, numbers are never reused. 0 outside goroutines. */
 WEFT_API uint64_t weft_goid(void);
