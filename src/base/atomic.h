@@ -30,6 +30,7 @@
 #define atomic_add_seqcst(p, v)  __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define atomic_sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 #define atomic_sub_acqrel(p, v)  __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
+#define atomic_sub_seqcst(p, v)  __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
 #define atomic_or_acqrel(p, v)   __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define atomic_and_acqrel(p, v)  __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 

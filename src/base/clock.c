@@ -336,10 +336,9 @@ void base_clock_snap(base_clock_snapshot *out)
 
 /* ---- start ---- */
 
-static void first_line(reading from, reading to)
+static void first_line(reading from, uint64_t slope)
 {
-    line l = {
-        .tick = from.tick, .ns = 1, .slope = slope_of(to.mono - from.mono, to.tick - from.tick)};
+    line l = {.tick = from.tick, .ns = 1, .slope = slope};
     state.origin = from.mono;
     state.last = from;
     state.slots[0].before = state.slots[0].correcting = state.slots[0].final = l;
@@ -360,7 +359,7 @@ static int clock_start(void)
         state.origin = from.mono;
         return CLOCK_KERNEL;
     }
-    first_line(from, to);
+    first_line(from, slope_of(to.mono - from.mono, to.tick - from.tick));
     return CLOCK_COUNTER;
 }
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/lock.h"
+#include "base/thread.h"
+
+#include "base/cmocka_all.h"
+
+#define THREADS 4
+#define ROUNDS  100000
+
+static base_lock lock = BASE_LOCK_INIT(LEAF);
+static uint64_t counter; /* lock: lock */
+
+/* Some sections are long enough for others to fall asleep. */
+static void *count(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        lock_acquire(&lock);
+        counter++;
+        if (i % 8192 == 0)
+            base_sleep_ns(100000);
+        lock_release(&lock);
+    }
+    return arg;
+}
+
+static void sections_exclude_each_other(void **unused)
+{
+    (void)unused;
+    pthread_t threads[THREADS];
+    counter = 0;
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(base_thread_start(&threads[i], "count", count, NULL), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(counter, THREADS * ROUNDS);
+    assert_int_equal(lock.word, 0);
+}
+
+static void *try_and_count(void *failures)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        while (!lock_try(&lock)) {
+            ++*(uint64_t *)failures;
+            cpu_relax();
+        }
+        counter++;
+        lock_release(&lock);
+    }
+    return NULL;
+}
+
+static void tries_and_waits_exclude_each_other(void **unused)
+{
+    (void)unused;
+    pthread_t threads[2];
+    uint64_t failures = 0;
+    counter = 0;
+    assert_int_equal(base_thread_start(&threads[0], "try", try_and_count, &failures), 0);
+    assert_int_equal(base_thread_start(&threads[1], "count", count, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(counter, 2 * ROUNDS);
+}
+
+static void held_lock_refuses_a_try(void **unused)
+{
+    (void)unused;
+    base_lock l;
+    lock_init(&l, BASE_RANK_CHAN);
+    assert_true(lock_try(&l));
+    assert_false(lock_try(&l));
+    lock_release(&l);
+    assert_true(lock_try(&l));
+    lock_release(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sections_exclude_each_other),
+        cmocka_unit_test(tries_and_waits_exclude_each_other),
+        cmocka_unit_test(held_lock_refuses_a_try),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
