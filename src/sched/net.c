@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP: include/weft/net.h on the descriptors of netpoll.h.
+ *
+ * Each operation enters the runtime to begin, makes its system calls outside on a non-blocking
+ * descriptor, enters again to wait when the kernel says EAGAIN, and to end. A goroutine that waited
+ * may go on on another thread, and compilers take the address of errno for constant within a
+ * function: therefore every system call that can fail stands in a function of its own (sys_…, never
+ * inlined) that returns a negative errno value.
+ */
+#define _GNU_SOURCE /* accept4 */
+#include "weft/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sched/net_address.h"
+#include "sched/netpoll.h"
+
+/* Both are nothing but their descriptor's record, which is never unmapped: no allocation for a
+ * connection, and the use of a closed one is an error rather than a wild read. */
+struct weft_conn {
+    struct poll_desc desc;
+};
+struct weft_listener {
+    struct poll_desc desc;
+};
+
+#define SYS static __attribute__((noinline))
+
+/* ---- System calls ---- */
+
+SYS void sys_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+SYS ssize_t sys_read(int fd, void *data, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, data, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+SYS ssize_t sys_send(int fd, const void *data, size_t size)
+{
+    ssize_t n;
+    do
+        n = send(fd, data, size, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* A pipe has no MSG_NOSIGNAL. SIGPIPE is blocked meanwhile, and taken back if this call raised it.
+ */
+SYS ssize_t sys_write_pipe(int fd, const void *data, size_t size)
+{
+    sigset_t pipe_only, old, pending;
+    ssize_t n;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &old);
+    sigpending(&pending);
+    do
+        n = write(fd, data, size);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        n = -errno;
+    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&pipe_only, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n;
+}
+
+SYS ssize_t sys_write(const struct poll_desc *desc, const void *data, size_t size)
+{
+    return desc->is_socket ? sys_send(desc->fd, data, size) : sys_write_pipe(desc->fd, data, size);
+}
+
+/* What accept() says when a connection died in the queue, or was refused by the network's rules:
+ * not an error of the listener. The list is that of Linux's manual page accept(2). */
+static bool is_about_the_peer(int error)
+{
+    switch (error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void set_option(int fd, int level, int option, int value)
+{
+    (void)setsockopt(fd, level, option, &value, sizeof value);
+}
+
+SYS int sys_accept(int listener)
+{
+    int fd;
+    do
+        fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && is_about_the_peer(errno));
+    if (fd < 0)
+        return -errno;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return fd;
+}
+
+/* Gives up a socket for the error that errno names. */
+static int give_up(int fd)
+{
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+SYS int sys_listen(const struct net_address *address)
+{
+    int fd = socket(address->sock.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address->sock.any.sa_family == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->wildcard);
+    if (bind(fd, &address->sock.any, address->size) != 0 || listen(fd, INT_MAX) != 0)
+        return give_up(fd);
+    return fd;
+}
+
+/* Begins to connect: sys_connected() tells how it went. */
+SYS int sys_connect(const struct net_address *address)
+{
+    int fd = socket(address->sock.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (connect(fd, &address->sock.any, address->size) != 0 && errno != EINPROGRESS &&
+        errno != EINTR)
+        return give_up(fd);
+    return fd;
+}
+
+/* 0, -EAGAIN: not yet, or why not. */
+SYS int sys_connected(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    struct net_address peer = {.size = sizeof peer.sock};
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return -errno;
+    if (error)
+        return -error;
+    if (getpeername(fd, &peer.sock.any, &peer.size) == 0)
+        return 0;
+    return errno == ENOTCONN ? -EAGAIN : -errno;
+}
+
+SYS int sys_shutdown_write(int fd)
+{
+    return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno;
+}
+
+/* Makes fd non-blocking. 0 and what it was. */
+SYS int sys_set_nonblocking(int fd, int *old_flags, bool *is_socket)
+{
+    struct stat status;
+    *old_flags = fcntl(fd, F_GETFL);
+    if (*old_flags < 0 || fstat(fd, &status) != 0)
+        return -errno;
+    *is_socket = S_ISSOCK(status.st_mode);
+    return fcntl(fd, F_SETFL, *old_flags | O_NONBLOCK) == 0 ? 0 : -errno;
+}
+
+SYS void sys_set_flags(int fd, int flags)
+{
+    (void)fcntl(fd, F_SETFL, flags);
+}
+
+/* ---- The frame of every operation. In line, so that traces name the public function. ---- */
+
+#define IN_LINE static inline __attribute__((always_inline))
+
+IN_LINE int begin(struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        return -EPERM;
+    int error = poll_begin(&m, desc, mode, seen);
+    rt_exit(m);
+    return error;
+}
+
+IN_LINE int wait(struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+{
+    struct m *m = rt_enter();
+    int error = poll_wait(&m, desc, mode, seen);
+    rt_exit(m);
+    return error;
+}
+
+IN_LINE void end(struct poll_desc *desc, enum poll_mode mode)
+{
+    struct m *m = rt_enter();
+    int fd = poll_end(m, desc, mode);
+    rt_exit(m);
+    sys_close(fd);
+}
+
+IN_LINE void close_desc(struct poll_desc *desc, const char *who)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        rt_not_a_goroutine(who);
+    int fd = poll_close(m, desc);
+    rt_exit(m);
+    sys_close(fd);
+}
+
+IN_LINE void set_deadline(struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+                          const char *who)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        rt_not_a_goroutine(who);
+    poll_set_deadline(m, desc, mode, deadline);
+    rt_exit(m);
+}
+
+/* Registers a descriptor of ours, or closes it. */
+IN_LINE int adopt(int fd, bool is_socket, struct poll_desc **out)
+{
+    struct m *m = rt_enter();
+    int error = poll_open(fd, is_socket, out);
+    rt_exit(m);
+    if (error)
+        sys_close(fd);
+    return error;
+}
+
+/* ---- Listeners ---- */
+
+int weft_tcp_listen(const char *address, weft_listener **out)
+{
+    struct net_address parsed;
+    struct poll_desc *desc;
+
+    if (!weft_in_goroutine())
+        return -EPERM;
+    int error = net_address_parse(address, &parsed);
+    if (error)
+        return error;
+    int fd = sys_listen(&parsed);
+    if (parsed.wildcard && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
+        net_address_to_v4(&parsed);
+        fd = sys_listen(&parsed);
+    }
+    if (fd < 0)
+        return fd;
+    error = adopt(fd, true, &desc);
+    if (!error)
+        *out = (weft_listener *)desc;
+    return error;
+}
+
+int weft_tcp_accept(weft_listener *listener, weft_conn **out)
+{
+    struct poll_desc *desc = &listener->desc, *accepted;
+    uint32_t seen;
+    int fd;
+
+    int error = begin(desc, POLL_READ, &seen);
+    if (error)
+        return error;
+    do
+        fd = sys_accept(desc->fd);
+    while (fd == -EAGAIN && (fd = wait(desc, POLL_READ, &seen)) == 0);
+    end(desc, POLL_READ);
+    if (fd < 0)
+        return fd;
+    error = adopt(fd, true, &accepted);
+    if (!error)
+        *out = (weft_conn *)accepted;
+    return error;
+}
+
+int weft_listener_port(const weft_listener *listener)
+{
+    return net_address_port_of(listener->desc.fd);
+}
+
+void weft_listener_set_deadline(weft_listener *listener, int64_t deadline)
+{
+    set_deadline(&listener->desc, POLL_READ, deadline, "weft_listener_set_deadline");
+}
+
+void weft_listener_close(weft_listener *listener)
+{
+    close_desc(&listener->desc, "weft_listener_close");
+}
+
+/* ---- Connections ---- */
+
+/* Waits until a socket that connects is connected. */
+IN_LINE int finish_connect(struct poll_desc *desc, int64_t deadline)
+{
+    uint32_t seen;
+
+    set_deadline(desc, POLL_WRITE, deadline, "weft_tcp_dial");
+    int state = begin(desc, POLL_WRITE, &seen);
+    if (state)
+        return state;
+    do
+        state = sys_connected(desc->fd);
+    while (state == -EAGAIN && (state = wait(desc, POLL_WRITE, &seen)) == 0);
+    end(desc, POLL_WRITE);
+    set_deadline(desc, POLL_WRITE, WEFT_NEVER, "weft_tcp_dial");
+    return state;
+}
+
+int weft_tcp_dial(const char *address, int64_t deadline, weft_conn **out)
+{
+    enum { ATTEMPTS = 3 };
+    struct net_address parsed;
+    struct poll_desc *desc;
+
+    if (!weft_in_goroutine())
+        return -EPERM;
+    if (net_address_parse(address, &parsed) != 0 || parsed.wildcard)
+        return -EINVAL;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        int fd = sys_connect(&parsed);
+        if (fd < 0)
+            return fd;
+        int error = adopt(fd, true, &desc);
+        if (error)
+            return error;
+        error = finish_connect(desc, deadline);
+        if (!error && !net_address_is_self(fd)) {
+            *out = (weft_conn *)desc;
+            return 0;
+        }
+        close_desc(desc, "weft_tcp_dial");
+        if (error)
+            return error;
+    }
+    return -ECONNREFUSED;
+}
+
+int weft_conn_from_fd(int fd, weft_conn **out)
+{
+    struct poll_desc *desc;
+    int flags;
+    bool is_socket;
+
+    if (!weft_in_goroutine())
+        return -EPERM;
+    int error = sys_set_nonblocking(fd, &flags, &is_socket);
+    if (error)
+        return error;
+    struct m *m = rt_enter();
+    error = poll_open(fd, is_socket, &desc);
+    rt_exit(m);
+    if (error)
+        sys_set_flags(fd, flags);
+    else
+        *out = (weft_conn *)desc;
+    return error;
+}
+
+ssize_t weft_conn_read(weft_conn *conn, void *data, size_t size)
+{
+    struct poll_desc *desc = &conn->desc;
+    uint32_t seen;
+    ssize_t n;
+
+    int error = begin(desc, POLL_READ, &seen);
+    if (error)
+        return error;
+    do
+        n = sys_read(desc->fd, data, size);
+    while (n == -EAGAIN && (n = wait(desc, POLL_READ, &seen)) == 0);
+    end(desc, POLL_READ);
+    return n;
+}
+
+ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size)
+{
+    struct poll_desc *desc = &conn->desc;
+    size_t done = 0;
+    uint32_t seen;
+
+    int error = begin(desc, POLL_WRITE, &seen);
+    if (error)
+        return error;
+    while (done < size && !error) {
+        ssize_t n = sys_write(desc, (const char *)data + done, size - done);
+        if (n >= 0)
+            done += (size_t)n;
+        else if (n == -EAGAIN)
+            error = wait(desc, POLL_WRITE, &seen);
+        else
+            error = (int)n;
+    }
+    end(desc, POLL_WRITE);
+    return error ? error : (ssize_t)size;
+}
+
+void weft_conn_set_read_deadline(weft_conn *conn, int64_t deadline)
+{
+    set_deadline(&conn->desc, POLL_READ, deadline, "weft_conn_set_read_deadline");
+}
+
+void weft_conn_set_write_deadline(weft_conn *conn, int64_t deadline)
+{
+    set_deadline(&conn->desc, POLL_WRITE, deadline, "weft_conn_set_write_deadline");
+}
+
+int weft_conn_shutdown_write(weft_conn *conn)
+{
+    return sys_shutdown_write(conn->desc.fd);
+}
+
+void weft_conn_close(weft_conn *conn)
+{
+    close_desc(&conn->desc, "weft_conn_close");
+}
+
+int weft_conn_fd(const weft_conn *conn)
+{
+    return conn->desc.fd;
+}
