@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels.
+ *
+ * Design. One lock, a ring of elements, a queue of receivers and one of senders. An operation that
+ * finds a partner on the other queue hands the element over directly, from stack to stack or
+ * through the user's memory, so that the woken goroutine has nothing left to do but to return;
+ * nothing is ever retried. The published design is Go's (runtime/chan.go).
+ *
+ * Invariants (under the lock)
+ *   C1. Receivers that can still be woken wait only when the buffer is empty, senders only when it
+ * is full; not both, but for one select that waits on both sides. C2. A closed channel has no
+ * waiters. C3. With senders waiting on a full buffer, a receiver takes the oldest element and puts
+ * the first sender's behind: the order of elements is the order of sends. C4. After the lock was
+ * released to wake a partner the channel is not touched: the partner may free it.
+ *
+ * Corners
+ *   A queue may hold waiters of waits which were already ended by others (a select that was woken
+ * elsewhere, a deadline). Its owner is about to remove them; whoever meets them first drops them
+ * (waiters_take). Closing from a thread that is not a goroutine: there is no M, and waiters go to
+ * the global queue.
+ */
+#include "sched/chan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { ELEMENT_MAX = 65535 };
+
+/* As a deadline: do not wait. */
+#define TRY INT64_MIN
+
+weft_chan *weft_chan_new(size_t element_size, size_t capacity)
+{
+    size_t buffer, size;
+    if (element_size > ELEMENT_MAX || __builtin_mul_overflow(element_size, capacity, &buffer) ||
+        __builtin_add_overflow(sizeof(struct weft_chan), buffer, &size) || torture_refuse("chan"))
+        return NULL;
+    struct weft_chan *c = malloc(size);
+    if (!c)
+        return NULL;
+    *c = (struct weft_chan){.element_size = (uint32_t)element_size, .capacity = capacity};
+    lock_init(&c->lock, BASE_RANK_CHAN);
+    return c;
+}
+
+void weft_chan_free(weft_chan *chan)
+{
+    if (!chan)
+        return;
+    /* Goroutines that the end of the runtime left behind wait no more. */
+    if ((chan->receivers.head || chan->senders.head) && atomic_load_relaxed(&sched.running))
+        fatal("free of a channel on which goroutines wait");
+    free(chan);
+}
+
+/* A wait that a deadline can end as well. The lock is held. */
+static __attribute__((noinline)) struct m *wait_until(struct m *m, struct weft_chan *c,
+                                                      struct waiter_queue *q, struct waiter *self,
+                                                      int64_t deadline,
+                                                      weft_trace_block_reason reason)
+{
+    struct wait wait;
+    wait_init(&wait, m->g, &c->lock);
+    self->wait = &wait;
+    self->result = -ETIMEDOUT;
+    waiters_push(q, self);
+    wait_deadline_start(m, &wait, deadline);
+    m = sched_park(m, &c->lock, reason);
+    wait_deadline_stop(&wait);
+    if (!wait.winner) {
+        lock_acquire(&c->lock); /* W2, even if it is not queued any more */
+        waiters_remove(q, self);
+        lock_release(&c->lock);
+    }
+    return m;
+}
+
+/* Waits on q; the lock is held and will be released. Returns the M on which the goroutine goes on.
+ */
+static __attribute__((noinline)) struct m *chan_wait(struct m *m, struct weft_chan *c,
+                                                     struct waiter_queue *q, void *element,
+                                                     int64_t deadline, int *result,
+                                                     weft_trace_block_reason reason)
+{
+    struct waiter self;
+    waiter_init(&self, m->g, NULL, element);
+    if (deadline == WEFT_NEVER) {
+        waiters_push(q, &self);
+        m = sched_park(m, &c->lock, reason);
+    } else if (deadline == TRY || deadline <= timer_now()) {
+        lock_release(&c->lock);
+        self.result = deadline == TRY ? -EAGAIN : -ETIMEDOUT;
+    } else {
+        m = wait_until(m, c, q, &self, deadline, reason);
+    }
+    *result = self.result;
+    return m;
+}
+
+/* A NULL channel: nobody will ever come. */
+static __attribute__((noinline)) struct m *wait_null(struct m *m, int64_t deadline, int *result,
+                                                     weft_trace_block_reason reason)
+{
+    if (deadline == WEFT_NEVER)
+        m = sched_park(m, NULL, WEFT_TRACE_BLOCK_FOREVER);
+    else if (deadline != TRY && deadline > timer_now())
+        m = timer_sleep_until(m, deadline, reason);
+    *result = deadline == TRY ? -EAGAIN : -ETIMEDOUT;
+    return m;
+}
+
+/* The body of the three sends; in line, so that each is a public function with a frame of its own.
+ */
+static inline __attribute__((always_inline)) int chan_send(struct m *m, struct weft_chan *c,
+                                                           const void *element, int64_t deadline)
+{
+    if (unlikely(!m))
+        return -EPERM;
+    int result;
+    if (unlikely(!c)) {
+        m = wait_null(m, deadline, &result, WEFT_TRACE_BLOCK_CHAN_SEND);
+        rt_exit(m);
+        return result;
+    }
+    struct waiter *partner;
+    lock_acquire(&c->lock);
+    result = chan_send_locked(c, element, &partner);
+    if (result == CHAN_MUST_WAIT) {
+        m = chan_wait(m, c, &c->senders, (void *)(uintptr_t)element, deadline, &result,
+                      WEFT_TRACE_BLOCK_CHAN_SEND);
+    } else {
+        lock_release(&c->lock); /* C4 */
+        if (partner)
+            waiter_wake(m, partner, 0);
+    }
+    rt_exit(m);
+    return result;
+}
+
+static inline __attribute__((always_inline)) int chan_recv(struct m *m, struct weft_chan *c,
+                                                           void *element, int64_t deadline)
+{
+    if (unlikely(!m))
+        return -EPERM;
+    int result;
+    if (unlikely(!c)) {
+        m = wait_null(m, deadline, &result, WEFT_TRACE_BLOCK_CHAN_RECV);
+        rt_exit(m);
+        return result;
+    }
+    struct waiter *partner;
+    lock_acquire(&c->lock);
+    result = chan_recv_locked(c, element, &partner);
+    if (result == CHAN_MUST_WAIT) {
+        m = chan_wait(m, c, &c->receivers, element, deadline, &result, WEFT_TRACE_BLOCK_CHAN_RECV);
+    } else {
+        lock_release(&c->lock); /* C4 */
+        if (partner)
+            waiter_wake(m, partner, 0);
+    }
+    rt_exit(m);
+    return result;
+}
+
+int weft_chan_send(weft_chan *chan, const void *element)
+{
+    struct m *m = rt_enter();
+    return chan_send(m, chan, element, WEFT_NEVER);
+}
+
+int weft_chan_recv(weft_chan *chan, void *element)
+{
+    struct m *m = rt_enter();
+    return chan_recv(m, chan, element, WEFT_NEVER);
+}
+
+int weft_chan_try_send(weft_chan *chan, const void *element)
+{
+    struct m *m = rt_enter();
+    return chan_send(m, chan, element, TRY);
+}
+
+int weft_chan_try_recv(weft_chan *chan, void *element)
+{
+    struct m *m = rt_enter();
+    return chan_recv(m, chan, element, TRY);
+}
+
+/* A deadline in the past, however far: not the mark of a try. */
+static int64_t real_deadline(int64_t deadline)
+{
+    return deadline < 0 ? 0 : deadline;
+}
+
+int weft_chan_send_until(weft_chan *chan, const void *element, int64_t deadline)
+{
+    struct m *m = rt_enter();
+    return chan_send(m, chan, element, real_deadline(deadline));
+}
+
+int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline)
+{
+    struct m *m = rt_enter();
+    return chan_recv(m, chan, element, real_deadline(deadline));
+}
+
+/* Takes all waiters off q, onto the end of *list, linked by next. */
+static void take_all(struct weft_chan *c, struct waiter_queue *q, struct waiter ***link, bool zero)
+{
+    struct waiter *w;
+    while ((w = waiters_take(q))) {
+        if (zero && w->element)
+            memset(w->element, 0, c->element_size);
+        **link = w;
+        *link = &w->next;
+    }
+    **link = NULL;
+}
+
+void weft_chan_close(weft_chan *chan)
+{
+    struct m *m = rt_enter(); /* NULL: any thread may close */
+    if (!chan)
+        fatal("close of a NULL channel");
+    struct waiter *list = NULL, **link = &list;
+    lock_acquire(&chan->lock);
+    if (chan->closed)
+        fatal("close of a closed channel");
+    chan->closed = true;
+    take_all(chan, &chan->receivers, &link, true);
+    take_all(chan, &chan->senders, &link, false);
+    lock_release(&chan->lock); /* C2, C4 */
+    waiters_wake_all(m, list, -EPIPE);
+    if (m)
+        rt_exit(m);
+}
+
+size_t weft_chan_len(const weft_chan *chan)
+{
+    return chan ? atomic_load_relaxed(&chan->count) : 0;
+}
+
+size_t weft_chan_cap(const weft_chan *chan)
+{
+    return chan ? chan->capacity : 0;
+}
