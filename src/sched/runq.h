@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run queue of a P: a ring of goroutines, first in first out, and one slot for the goroutine that runs next.
+ * The run queue of a P: a ring of goroutines, first in first out, and one slot for the goroutine
+ * that runs next.
  *
- * The owner is the M that holds the P. Only the owner puts; owner and thieves take from the head with a
- * compare-and-swap. Published design: Go's runqueue (runtime/proc.go), after the work-stealing deques of Cilk.
+ * The owner is the M that holds the P. Only the owner puts; owner and thieves take from the head
+ * with a compare-and-swap. Published design: Go's runqueue (runtime/proc.go), after the
+ * work-stealing deques of Cilk.
  *
  * Invariants:
- *   1. tail is written by the owner only, with release: a thief that sees it sees the slots below it.
- *   2. A slot in [head, tail) is not overwritten before head has passed it: the owner fills it only if tail - head
- *      (head read with acquire) is below the size. Without that a thief that has copied a slot but not yet moved head
- *      could hand out a goroutine which is no longer there.
+ *   1. tail is written by the owner only, with release: a thief that sees it sees the slots below
+ * it.
+ *   2. A slot in [head, tail) is not overwritten before head has passed it: the owner fills it only
+ * if tail - head (head read with acquire) is below the size. Without that a thief that has copied a
+ * slot but not yet moved head could hand out a goroutine which is no longer there.
  */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
@@ -28,18 +31,19 @@ struct runq {
     struct g *ring[RUNQ_SIZE];
 };
 
-/* Puts g last. If the ring is full, half of it and g are moved to out[0 … *count), RUNQ_SIZE / 2 + 1 at most, for the
- * global queue. */
+/* Puts g last. If the ring is full, half of it and g are moved to out[0 … *count), RUNQ_SIZE / 2 +
+ * 1 at most, for the global queue. */
 void runq_push_owner(struct runq *q, struct g *g, struct g **out, unsigned *count);
 
 /* Puts g into the slot and returns what was there (NULL if nothing). */
 struct g *runq_next_swap_owner(struct runq *q, struct g *g);
 
-/* Takes the slot, else the first of the ring. *inherits: it came from the slot, so it shares the waker's time slice. */
+/* Takes the slot, else the first of the ring. *inherits: it came from the slot, so it shares the
+ * waker's time slice. */
 struct g *runq_pop_owner(struct runq *q, bool *inherits);
 
-/* Takes half of the victim's ring into q (empty, the caller's) and returns one of them; the slot only if take_next and
- * the ring is empty. */
+/* Takes half of the victim's ring into q (empty, the caller's) and returns one of them; the slot
+ * only if take_next and the ring is empty. */
 struct g *runq_steal(struct runq *q, struct runq *victim, bool take_next);
 
 /* Nobody else changes it meanwhile, or the answer may be stale. */

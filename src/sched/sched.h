@@ -2,18 +2,19 @@
 /*
  * The scheduler's records and what its files offer each other.
  *
- * Three kinds of record, none of which is ever unmapped while the runtime lives (others may look at a stale one):
- *   G  a goroutine; its record lies at the top of its stack, on the page that is touched first anyway
- *   M  a thread
- *   P  the right to run Gs; leased to the M that runs (lease.h)
+ * Three kinds of record, none of which is ever unmapped while the runtime lives (others may look at
+ * a stale one): G  a goroutine; its record lies at the top of its stack, on the page that is
+ * touched first anyway M  a thread P  the right to run Gs; leased to the M that runs (lease.h)
  *
- * Inside and outside. A thread is *inside the runtime* from rt_enter() to rt_exit() and all the time that it spends in
- * the scheduler, but not while it sleeps in the kernel. Inside it may touch the shared state below, under its locks; the
- * holder of the world lock may stop it only at the border (lease.h). So with every M held outside, the whole runtime
- * stands still and can be read and changed without any lock (world.h).
+ * Inside and outside. A thread is *inside the runtime* from rt_enter() to rt_exit() and all the
+ * time that it spends in the scheduler, but not while it sleeps in the kernel. Inside it may touch
+ * the shared state below, under its locks; the holder of the world lock may stop it only at the
+ * border (lease.h). So with every M held outside, the whole runtime stands still and can be read
+ * and changed without any lock (world.h).
  *
- * Waiting. A goroutine that has to wait puts itself on a queue under some lock, then calls sched_park(), which releases
- * the lock once the goroutine is off its stack. Whoever takes it off that queue owns it and calls sched_ready().
+ * Waiting. A goroutine that has to wait puts itself on a queue under some lock, then calls
+ * sched_park(), which releases the lock once the goroutine is off its stack. Whoever takes it off
+ * that queue owns it and calls sched_ready().
  */
 #ifndef WEFT_SCHED_SCHED_H
 #define WEFT_SCHED_SCHED_H
@@ -39,7 +40,8 @@ struct timers;
 
 enum { MAX_PROCS = 1024 };
 
-/* A goroutine's state: owner changes it, anyone may read it (relaxed). The numbers are the trace's. */
+/* A goroutine's state: owner changes it, anyone may read it (relaxed). The numbers are the trace's.
+ */
 enum g_status {
     G_DEAD = WEFT_TRACE_G_DEAD,
     G_RUNNABLE = WEFT_TRACE_G_RUNNABLE,
@@ -49,62 +51,78 @@ enum g_status {
 };
 
 struct g {
-    void *sp;              /* saved stack pointer while it does not run */
-    struct g *next;        /* link of the one list it is on: run queue overflow, ready list, pool */
-    struct m *m;           /* atomic; the M that runs it or holds it in a system call, else NULL */
-    uint32_t status;       /* atomic: enum g_status */
-    int32_t wake_result;   /* written by the waker before sched_ready, read by the woken */
-    void *wake_value;      /* likewise */
+    void *sp;            /* saved stack pointer while it does not run */
+    struct g *next;      /* link of the one list it is on: run queue overflow, ready list, pool */
+    struct m *m;         /* atomic; the M that runs it or holds it in a system call, else NULL */
+    uint32_t status;     /* atomic: enum g_status */
+    int32_t wake_result; /* written by the waker before sched_ready, read by the woken */
+    void *wake_value;    /* likewise */
     void (*fn)(void *);
     void *arg;
-    const void *api_frame; /* frame of the public function through which it entered the runtime last */
-    uintptr_t api_pc;      /* an address in that function */
+    const void *api_frame; /* atomic; frame of the public function through which it entered the
+                              runtime last, or NULL */
+    uintptr_t api_pc;      /* atomic; an address in that function, 0: unknown */
     char *stack_low;       /* lowest usable address; below it is the guard */
     size_t stack_size;     /* reserved bytes, guard and record included */
     uint32_t claim;        /* atomic: waiter.h; which of several wakers of one wait has won */
     bool system;           /* of the runtime: not counted, not listed */
     weft_trace_g trace;
-    struct g *all_next;    /* lock: gpool.lock; every record ever made */
-    void *fiber;           /* sanitizers: TSan's fiber or ASan's fake stack */
+    struct g *all_next; /* set once, before the G is listed; every record ever made */
+    void *fiber;        /* sanitizers: TSan's fiber or ASan's fake stack */
 };
 
 /* What the context that a switch arrives in does for the one that it left (schedule.c). */
-enum after_switch { AFTER_NOTHING, AFTER_UNLOCK, AFTER_GLOBAL_QUEUE, AFTER_LOCAL_QUEUE, AFTER_FREE };
+enum after_switch {
+    AFTER_NOTHING,
+    AFTER_UNLOCK,
+    AFTER_GLOBAL_QUEUE,
+    AFTER_LOCAL_QUEUE,
+    AFTER_FREE
+};
 
 struct m {
-    uint32_t in_runtime;   /* written by the M alone; pairs with lease_hold() through the asymmetric fence */
-    uint32_t attention;    /* atomic: M_HELD, M_PREEMPT */
-    struct p *p;           /* owner: the M inside the runtime; the holder of the world lock while the M is held */
-    struct g *g;           /* current goroutine, NULL on the scheduler's own stack; owner: as p */
+    uint32_t in_runtime; /* written by the M alone; pairs with lease_hold() through the asymmetric
+                            fence */
+    uint32_t attention;  /* atomic: M_HELD, M_PREEMPT */
+    struct p
+        *p; /* owner: the M inside the runtime; the holder of the world lock while the M is held */
+    struct g *g; /* current goroutine, NULL on the scheduler's own stack; owner: as p */
     enum after_switch after;
     void *after_arg;
-    void *sp;              /* of the scheduler's own context while a goroutine runs */
-    bool spinning;         /* looks for work with a P; counted in sched.spinning */
+    void *sp;      /* of the scheduler's own context while a goroutine runs */
+    bool spinning; /* looks for work with a P; counted in sched.spinning */
     uint32_t random;
-    base_note wake;        /* an idle M sleeps here; next_p says what it was woken for */
-    struct p *next_p;      /* lock: sched.lock */
-    struct m *idle_next;   /* lock: sched.lock */
-    struct m *all_next;    /* lock: allm.lock; append only */
+    base_note wake;      /* an idle M sleeps here; next_p says what it was woken for */
+    struct p *next_p;    /* lock: sched.lock */
+    struct m *idle_next; /* lock: sched.lock */
+    struct m *all_next;  /* set once, before the M is listed */
+    uint32_t finished;   /* atomic: enum m_life */
+    bool service;        /* runs no goroutines: sysmon, the tracer's thread */
     uint32_t id;
     pthread_t thread;
-    void *fiber;           /* sanitizers: of the thread's own stack */
+    void *fiber; /* sanitizers: of the thread's own stack */
     void *stack_low, *stack_high;
     weft_trace_m trace;
 } __attribute__((aligned(BASE_CACHE_LINE)));
 
-enum { M_HELD = 1, M_PREEMPT = 2 };
+/* Bits of m->attention. */
+enum { M_HELD = 1, M_PREEMPT = 2, M_WAITS = 4, M_ENDING = 8 };
+
+enum m_life { M_RUNS, M_ENDS, M_ENDED, M_ABANDONED };
 
 struct p {
     uint32_t id;
-    uint32_t tick;         /* atomic, owner: M; grows with each pick that begins a new time slice */
-    struct m *m;           /* atomic; NULL: idle or dead. Changed under sched.lock or by the holder of the world lock */
-    struct p *idle_next;   /* lock: sched.lock */
-    bool idle;             /* lock: sched.lock */
+    uint32_t tick; /* atomic, owner: M; grows with each pick that begins a new time slice */
+    struct m *m;   /* atomic; NULL: idle or dead. Changed under sched.lock or by the holder of the
+                      world lock */
+    struct p *idle_next; /* lock: sched.lock */
+    bool idle;           /* lock: sched.lock */
+    uint32_t picks;      /* owner: M; for fairness */
     struct runq runq;
-    struct g *gfree;       /* dead Gs with standard stacks; owner: M */
+    struct g *gfree; /* dead Gs with standard stacks; owner: M */
     unsigned gfree_count;
     uint64_t goid_next, goid_end;
-    int64_t timer_next;    /* atomic: when the first timer of this P is due, WEFT_NEVER if none */
+    int64_t timer_next; /* atomic: when the first timer of this P is due, WEFT_NEVER if none */
     struct timers *timers;
     weft_trace_p trace;
     /* sysmon's memory */
@@ -144,31 +162,35 @@ static inline struct g *g_list_pop(struct g_list *list)
 
 /* The one runtime of the process. */
 struct sched {
-    base_lock lock;        /* rank SCHED */
-    struct g_list global;  /* lock: lock; global_count mirrors its length for readers without the lock */
+    base_lock lock; /* rank SCHED */
+    struct g_list
+        global; /* lock: lock; global_count mirrors its length for readers without the lock */
     uint32_t global_count; /* atomic */
     struct p *idle_ps;     /* lock: lock */
     uint32_t idle_p_count; /* atomic; written under lock */
     struct m *idle_ms;     /* lock: lock */
     uint32_t spinning;     /* atomic: Ms that look for work */
 
-    uint32_t running;      /* atomic: the runtime is up */
-    uint32_t ending;       /* atomic: the main goroutine has returned */
+    uint32_t running; /* atomic: the runtime is up */
+    uint32_t ending;  /* atomic: the main goroutine has returned */
     base_note main_done;
     int main_result;
 
-    struct p *all_p[MAX_PROCS]; /* [0, proc_made) exist; [0, proc_count) live. Changed with the world stopped */
-    uint32_t proc_count;   /* atomic */
+    struct p *all_p[MAX_PROCS]; /* [0, proc_made) exist; [0, proc_count) live. Changed with the
+                                   world stopped */
+    uint32_t proc_count;        /* atomic */
     uint32_t proc_made;
 
     size_t stack_size;
     uint32_t max_threads;
 
-    uint64_t goid;         /* atomic: the last number handed out to a P's cache */
-    uint64_t created;      /* atomic */
-    uint64_t alive;        /* atomic */
+    uint64_t goid;                     /* atomic: the last number handed out to a P's cache */
+    uint64_t created;                  /* atomic */
+    uint64_t alive;                    /* atomic */
     uint64_t revocations, world_stops; /* atomic */
-    int64_t last_poll;     /* atomic: when the poller was last asked */
+    int64_t last_poll;                 /* atomic: when the poller was last asked */
+
+    bool sysmon_asleep; /* lock: lock; the monitor waits until a P stops being idle */
 
     weft_tracer *tracer;
 };
@@ -176,18 +198,27 @@ extern struct sched sched;
 
 /* ---- machine.c: this thread's M ---- */
 
-/* The calling thread's M or NULL. Out of line on purpose: a goroutine may continue on another thread, and a compiler
- * may keep the address of a thread-local variable over a switch. */
+/* The calling thread's M or NULL. Out of line on purpose: a goroutine may continue on another
+ * thread, and a compiler may keep the address of a thread-local variable over a switch. */
 struct m *m_self(void);
 
 /* ---- lease.c: entering and leaving the runtime ---- */
 
-struct m *rt_enter_slow(struct m *m);
+struct m *rt_enter_slow(struct m *m, const void *frame, uintptr_t pc);
 void rt_exit_slow(struct m *m);
 
-/* Every public function that needs the runtime begins with `struct m *m = rt_enter();`, which returns NULL when the caller
- * is not a goroutine, and ends with rt_exit(m) for the m of that moment. Must be expanded in the public function itself:
- * its frame is where stacks in the trace begin. */
+/* Where the goroutine left user code: the frame of a public function, and an address in it. Owner:
+ * the M that runs g; the tracer may look at any time. */
+static inline void g_set_place(struct g *g, const void *frame, uintptr_t pc)
+{
+    atomic_store_relaxed(&g->api_frame, frame);
+    atomic_store_relaxed(&g->api_pc, pc);
+}
+
+/* Every public function that needs the runtime begins with `struct m *m = rt_enter();`, which
+ * returns NULL when the caller is not a goroutine, and ends with rt_exit(m) for the m of that
+ * moment. Must be expanded in the public function itself: its frame is where stacks in the trace
+ * begin. */
 #define rt_enter() rt_enter_from(__builtin_frame_address(0))
 
 static inline __attribute__((always_inline)) uintptr_t rt_here(void)
@@ -208,10 +239,10 @@ static inline __attribute__((always_inline)) struct m *rt_enter_from(const void 
         return NULL;
     fence_store(&m->in_runtime, 1);
     fence_light(); /* pairs with lease_hold() */
+    uintptr_t pc = rt_here();
     if (unlikely(fence_load(&m->attention) != 0 || !m->p))
-        m = rt_enter_slow(m);
-    m->g->api_frame = frame;
-    m->g->api_pc = rt_here();
+        return rt_enter_slow(m, frame, pc);
+    g_set_place(m->g, frame, pc);
     return m;
 }
 
@@ -220,7 +251,8 @@ static inline void rt_exit(struct m *m)
     if (unlikely(atomic_load_relaxed(&m->attention) != 0))
         rt_exit_slow(m);
     else
-        fence_store(&m->in_runtime, 0); /* pairs with lease_hold(): all that was done inside is visible */
+        fence_store(&m->in_runtime,
+                    0); /* pairs with lease_hold(): all that was done inside is visible */
 }
 
 /* Stops the program: `what` was called where there is no goroutine. */
@@ -229,23 +261,25 @@ _Noreturn void rt_not_a_goroutine(const char *what);
 /* ---- schedule.c: park, ready, yield ---- */
 
 /*
- * Blocks the current goroutine. It must be on a queue from which a waker can take it under `lock`, which is held; the lock
- * is released when the goroutine is off its stack. Returns the M on which it goes on. lock NULL: nothing to release
- * (waits for ever, or the waker cannot run before).
+ * Blocks the current goroutine. It must be on a queue from which a waker can take it under `lock`,
+ * which is held; the lock is released when the goroutine is off its stack. Returns the M on which
+ * it goes on. lock NULL: nothing to release (waits for ever, or the waker cannot run before).
  */
 struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason);
 
 /*
- * Makes a waiting goroutine, which the caller owns, runnable: next on the caller's P. m may be an M without P (sysmon,
- * a poller), or NULL (a thread that weft does not know): the goroutine then goes to the global queue. May be
- * called with locks below SCHED held, and from inside the runtime only (m == NULL: anywhere outside).
+ * Makes a waiting goroutine, which the caller owns, runnable: next on the caller's P. m may be an M
+ * without P (sysmon, a poller), or NULL (a thread that weft does not know): the goroutine then goes
+ * to the global queue. May be called with locks below SCHED held, and from inside the runtime only
+ * (m == NULL: anywhere outside).
  */
 void sched_ready(struct m *m, struct g *g);
 
 /* The same for a list, waking as many Ms as there is work for. */
 void sched_ready_list(struct m *m, struct g_list *list);
 
-/* A new goroutine fn(arg) on the caller's P (or the global queue, when m has none). 0 or -ENOMEM. */
+/* A new goroutine fn(arg) on the caller's P (or the global queue, when m has none). 0 or -ENOMEM.
+ */
 int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
 
 /* A cheap thread-safe random number for m. */
@@ -262,8 +296,8 @@ static inline uint32_t m_random(struct m *m)
 
 int timers_init(struct p *p);
 void timers_fini(struct p *p);
-/* Runs what is due on p: makes sleepers runnable, starts timer goroutines. m: the caller, inside, with a P (not
- * necessarily p). Any M may call it for any P. */
+/* Runs what is due on p: makes sleepers runnable, starts timer goroutines. m: the caller, inside,
+ * with a P (not necessarily p). Any M may call it for any P. */
 void timers_run(struct m *m, struct p *p, int64_t now);
 /* Moves all timers of a P that dies to another; world stopped. */
 void timers_move(struct p *from, struct p *to);
@@ -274,16 +308,17 @@ int64_t timers_earliest(void);
 
 int netpoll_init(void);
 void netpoll_fini(void);
-/* Adds to *ready the goroutines whose descriptors became ready (they are Waiting and owned by the caller; their
- * wake_result is set). timeout_ns: 0 does not block, negative: no limit. A blocking call is made outside the runtime, by
- * one M at a time. */
+/* Adds to *ready the goroutines whose descriptors became ready (they are Waiting and owned by the
+ * caller; their wake_result is set). timeout_ns: 0 does not block, negative: no limit. A blocking
+ * call is made outside the runtime, by one M at a time. */
 void netpoll_wait(int64_t timeout_ns, struct g_list *ready);
 /* Makes a blocking netpoll_wait return. Any thread. */
 void netpoll_wake(void);
 /* True if any descriptor is registered, that is, if there is anything to wait for. */
 bool netpoll_used(void);
 
-/* A timer was set that may be due before a sleeping poller wakes: called by timer.c after it lowered p->timer_next. */
+/* A timer was set that may be due before a sleeping poller wakes: called by timer.c after it
+ * lowered p->timer_next. */
 void sched_timer_lowered(int64_t when);
 
 #endif

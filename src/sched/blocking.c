@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Annotated blocking calls: the P goes to others before the call and another one is fetched after
+ * it. */
+#include "sched/lease.h"
+#include "sched/proc.h"
+#include "sched/trace_hooks.h"
+
+void weft_blocking_enter(void)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        return;
+    hook_syscall_enter(m);
+    struct p *p = proc_detach(m);
+    proc_hand_off(p);
+    lease_leave(m);
+}
+
+void weft_blocking_exit(void)
+{
+    struct m *m = rt_enter(); /* the M has no P: this gets one, or queues for one */
+    if (m)
+        rt_exit(m);
+}

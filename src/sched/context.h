@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Switching stacks. The assembly is in arch/; here it is wrapped once for the sanitizers.
+ *
+ * Only callee-saved registers are kept. The floating-point environment (rounding mode, exception
+ * masks) belongs to the thread, as with every library of this kind that does not pay for saving it.
+ */
+#ifndef WEFT_SCHED_CONTEXT_H
+#define WEFT_SCHED_CONTEXT_H
+
+#include "sched/sched.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SCHED_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SCHED_ASAN 1
+#endif
+#endif
+
+#ifdef SCHED_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef BASE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+/* Saves the callee-saved registers on the current stack and its pointer in *save, and goes on where
+ * `to` was saved. */
+void weft_context_switch(void **save, void *to) __attribute__((visibility("hidden")));
+
+/* Where a new goroutine's first switch arrives: calls goroutine_begin(), then fn(arg), then
+ * goroutine_end(). Its frame pointer is zero, which ends every walk of the stack. */
+void weft_context_entry(void) __attribute__((visibility("hidden")));
+
+/* Lays out the first frame below `top` (16-byte aligned); returns the saved stack pointer. */
+void *context_make(void *top, void (*fn)(void *), void *arg);
+
+/* The sanitizers' part before a switch. save: where ASan keeps the fake stack of the context that
+ * is left (NULL: it ends); fiber, low, size: the context that is entered. */
+static inline void context_announce(void **save, void *fiber, const void *low, size_t size)
+{
+#if defined(BASE_TSAN)
+    (void)save, (void)low, (void)size;
+    __tsan_switch_to_fiber(fiber, 0);
+#elif defined(SCHED_ASAN)
+    (void)fiber;
+    __sanitizer_start_switch_fiber(save, low, size);
+#else
+    (void)save, (void)fiber, (void)low, (void)size;
+#endif
+}
+
+/* The sanitizers' part after it: `fake` is what was saved when this context was left, NULL the
+ * first time. */
+static inline void context_arrived(void *fake)
+{
+#ifdef SCHED_ASAN
+    __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#else
+    (void)fake;
+#endif
+}
+
+#endif

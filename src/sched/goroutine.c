@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goroutines' records and stacks.
+ *
+ * Stacks are cut from slabs of reserved address space, so that thousands of them share one mapping.
+ * Layout of one:
+ *
+ *     low  | guard page | … stack, grows down … | struct g | high
+ *
+ * A goroutine that has run a little has touched one page: that with its record and its first
+ * frames.
+ */
+#include "sched/goroutine.h"
+
+#include <errno.h>
+
+#include "base/pages.h"
+#include "sched/context.h"
+#include "sched/schedule.h"
+#include "sched/trace_hooks.h"
+
+enum { SLAB_BYTES = 64 * 1024 * 1024, POOL_MAX_LOCAL = 64, GOID_BATCH = 16 };
+
+struct slab {
+    struct slab *next;
+    char *memory;
+    size_t size;
+};
+
+static struct {
+    base_lock lock;         /* rank GPOOL */
+    struct g_list standard; /* lock: lock; dead, of sched.stack_size */
+    struct g_list odd;      /* lock: lock; dead, of other sizes */
+    struct slab *slabs;     /* lock: lock */
+    char *cut, *cut_end;    /* lock: lock; what is left of the latest slab */
+    struct g *all;          /* atomic; pushed under lock, walked without */
+} pool = {.lock = BASE_LOCK_INIT(GPOOL)};
+
+struct g *goroutines_first(void)
+{
+    return atomic_load_acquire(&pool.all); /* pairs with list_record() */
+}
+
+static void list_record(struct g *g)
+{
+    g->all_next = pool.all;
+    atomic_store_release(&pool.all, g); /* pairs with goroutines_first() */
+}
+
+static char *slab_cut(size_t size)
+{
+    if ((size_t)(pool.cut_end - pool.cut) < size) {
+        size_t bytes = size > SLAB_BYTES ? size : SLAB_BYTES;
+        struct slab *slab = base_pages_alloc(sizeof *slab);
+        if (!slab)
+            return NULL;
+        slab->memory = base_pages_alloc(bytes);
+        if (!slab->memory) {
+            base_pages_free(slab, sizeof *slab);
+            return NULL;
+        }
+        slab->size = bytes;
+        slab->next = pool.slabs;
+        pool.slabs = slab;
+        pool.cut = slab->memory;
+        pool.cut_end = slab->memory + bytes;
+    }
+    char *memory = pool.cut;
+    pool.cut += size;
+    return memory;
+}
+
+static struct g *make_locked(size_t size)
+{
+    char *memory = torture_refuse("stack") ? NULL : slab_cut(size);
+    if (!memory)
+        return NULL;
+    size_t page = base_page_size();
+    /* A refused guard is an error, never an unguarded stack. */
+    if (base_guard_install(memory, page)) {
+        pool.cut -= size;
+        return NULL;
+    }
+    size_t record = (sizeof(struct g) + BASE_CACHE_LINE - 1) & ~(size_t)(BASE_CACHE_LINE - 1);
+    struct g *g = (struct g *)(void *)(memory + size - record);
+    g->stack_low = memory + page;
+    g->stack_size = size;
+#ifdef BASE_TSAN
+    g->fiber = __tsan_create_fiber(0);
+#endif
+    list_record(g);
+    return g;
+}
+
+static struct g *take_odd_locked(size_t size)
+{
+    for (struct g *previous = NULL, *g = pool.odd.head; g; previous = g, g = g->next) {
+        if (g->stack_size != size)
+            continue;
+        if (previous)
+            previous->next = g->next;
+        else
+            pool.odd.head = g->next;
+        if (pool.odd.tail == g)
+            pool.odd.tail = previous;
+        pool.odd.count--;
+        return g;
+    }
+    return NULL;
+}
+
+struct g *goroutine_get(struct m *m, size_t stack_size)
+{
+    size_t page = base_page_size();
+    size_t size = (stack_size + page - 1) & ~(page - 1);
+    struct p *p = m ? m->p : NULL;
+    if (size == sched.stack_size && p && p->gfree) {
+        struct g *g = p->gfree;
+        p->gfree = g->next;
+        p->gfree_count--;
+        return g;
+    }
+    lock_acquire(&pool.lock);
+    struct g *g = size == sched.stack_size ? g_list_pop(&pool.standard) : take_odd_locked(size);
+    if (!g)
+        g = make_locked(size);
+    lock_release(&pool.lock);
+    return g;
+}
+
+void goroutine_put(struct m *m, struct g *g)
+{
+    struct p *p = m->p;
+    if (g->stack_size == sched.stack_size && p->gfree_count < POOL_MAX_LOCAL) {
+        g->next = p->gfree;
+        p->gfree = g;
+        p->gfree_count++;
+        return;
+    }
+    lock_acquire(&pool.lock);
+    g_list_push(g->stack_size == sched.stack_size ? &pool.standard : &pool.odd, g);
+    lock_release(&pool.lock);
+}
+
+uint64_t goroutine_new_id(struct m *m)
+{
+    struct p *p = m ? m->p : NULL;
+    if (!p)
+        return atomic_add_relaxed(&sched.goid, 1) + 1;
+    if (p->goid_next == p->goid_end) {
+        p->goid_next = atomic_add_relaxed(&sched.goid, GOID_BATCH) + 1;
+        p->goid_end = p->goid_next + GOID_BATCH;
+    }
+    return p->goid_next++;
+}
+
+struct g *goroutine_new_system(void)
+{
+    struct g *g = base_pages_alloc(sizeof *g);
+    if (!g)
+        return NULL;
+    g->system = true;
+    g->trace.id = goroutine_new_id(NULL);
+    lock_acquire(&pool.lock);
+    list_record(g);
+    lock_release(&pool.lock);
+    return g;
+}
+
+/* ---- Life of a goroutine ---- */
+
+/* First thing on a new goroutine's stack (arch/). */
+void goroutine_begin(void);
+/* Last thing, when its function has returned. */
+_Noreturn void goroutine_end(void);
+
+void goroutine_begin(void)
+{
+    context_arrived(NULL);
+    struct m *m = m_self();
+    sched_arrive(m);
+    rt_exit(m);
+}
+
+static _Noreturn void end_current(struct m *m)
+{
+    struct g *g = m->g;
+    atomic_sub_relaxed(&sched.alive, 1);
+    hook_go_end(m);
+    sched_switch_away(m, AFTER_FREE, g);
+    fatal("a goroutine that has ended was continued");
+}
+
+void goroutine_end(void)
+{
+    struct m *m = rt_enter();
+    end_current(m);
+}
+
+void weft_goexit(void)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        rt_not_a_goroutine("weft_goexit");
+    end_current(m);
+}
+
+int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
+{
+    struct g *g = goroutine_get(m, stack_size);
+    if (!g)
+        return -ENOMEM;
+    weft_trace_g_renew(&g->trace);
+    g->trace.id = goroutine_new_id(m);
+    g->fn = fn;
+    g->arg = arg;
+    g->system = system;
+    g->api_pc = (uintptr_t)fn;
+    g->api_frame = NULL;
+    g->claim = 0;
+    g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
+    atomic_add_relaxed(&sched.created, 1);
+    atomic_add_relaxed(&sched.alive, 1);
+    hook_go_create(m, g);
+    sched_enqueue_new(m, g);
+    return 0;
+}
+
+int weft_go_stack(size_t stack_size, void (*fn)(void *), void *arg)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        return -EPERM;
+    int error = stack_size < STACK_MIN || stack_size > STACK_MAX
+                    ? -EINVAL
+                    : sched_spawn(m, stack_size, fn, arg, false);
+    rt_exit(m);
+    return error;
+}
+
+int weft_go(void (*fn)(void *), void *arg)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        return -EPERM;
+    int error = sched_spawn(m, sched.stack_size, fn, arg, false);
+    rt_exit(m);
+    return error;
+}
+
+uint64_t weft_goid(void)
+{
+    struct m *m = m_self();
+    return m && m->g ? m->g->trace.id : 0;
+}
+
+int weft_in_goroutine(void)
+{
+    struct m *m = m_self();
+    return m && m->g;
+}
+
+/* ---- End of the runtime ---- */
+
+static void free_records(void)
+{
+    for (struct g *g = pool.all, *next; g; g = next) {
+        next = g->all_next;
+#ifdef BASE_TSAN
+        if (g->fiber)
+            __tsan_destroy_fiber(g->fiber);
+#endif
+        if (!g->stack_low)
+            base_pages_free(g, sizeof *g);
+    }
+}
+
+void goroutines_free(bool some_are_out)
+{
+    /* Stacks of goroutines that still compute cannot be unmapped; their number is bounded by that
+     * of threads, so all of this run's slabs are left rather than sorted. */
+    if (!some_are_out) {
+        free_records();
+        for (struct slab *slab = pool.slabs, *next; slab; slab = next) {
+            next = slab->next;
+            base_pages_free(slab->memory, slab->size);
+            base_pages_free(slab, sizeof *slab);
+        }
+    }
+    pool.standard = pool.odd = (struct g_list){0};
+    pool.slabs = NULL;
+    pool.cut = pool.cut_end = NULL;
+    atomic_store_relaxed(&pool.all, NULL);
+}

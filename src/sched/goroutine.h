@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Goroutines' records and stacks: made in slabs, recycled through pools, freed with the runtime. */
+#ifndef WEFT_SCHED_GOROUTINE_H
+#define WEFT_SCHED_GOROUTINE_H
+
+#include "sched/sched.h"
+
+enum { STACK_MIN = 16 * 1024, STACK_DEFAULT = 256 * 1024, STACK_MAX = 1024 * 1024 * 1024 };
+
+/* A dead G with a stack of at least stack_size bytes, or NULL. m may be NULL or without P. */
+struct g *goroutine_get(struct m *m, size_t stack_size);
+
+/* Gives a dead G back. m has a P. Not on its stack. */
+void goroutine_put(struct m *m, struct g *g);
+
+/* A number for a new goroutine. */
+uint64_t goroutine_new_id(struct m *m);
+
+/* A G record without a stack of its own, for a thread of the runtime. NULL: no memory. Lives as
+ * long as the runtime. */
+struct g *goroutine_new_system(void);
+
+/* All records ever made, dead ones included; any thread, no lock. Linked by all_next. */
+struct g *goroutines_first(void);
+
+/* Frees all stacks, except those of goroutines that are still out in user code (m->g of an M that
+ * did not end). */
+void goroutines_free(bool some_are_out);
+
+#endif

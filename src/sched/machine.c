@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Ms: threads of the runtime. */
+#include "sched/machine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/pages.h"
+#include "base/thread.h"
+#include "sched/context.h"
+#include "sched/lease.h"
+#include "sched/schedule.h"
+
+struct machines machines;
+
+static __thread struct m *self __attribute__((tls_model("initial-exec")));
+
+__attribute__((noinline)) struct m *m_self(void)
+{
+    struct m *m = self;
+    __asm__ __volatile__("" : "+r"(m)); /* not a pure function: the answer changes over a switch */
+    return m;
+}
+
+static __attribute__((noinline)) void set_self(struct m *m)
+{
+    self = m;
+    compiler_barrier();
+}
+
+struct m *machine_new_locked(void)
+{
+    if (machines.count >= sched.max_threads)
+        fatal("the limit of %u threads is reached: too many goroutines block outside the runtime "
+              "(weft_options.max_threads)",
+              sched.max_threads);
+    struct m *m = torture_refuse("machine_new") ? NULL : base_pages_alloc(sizeof *m);
+    if (!m)
+        fatal("no memory for another thread (%u threads)", machines.count);
+    m->random = (uint32_t)((uintptr_t)m >> 6) * 2654435761u | 1;
+    m->id = machines.count++;
+    m->all_next = machines.head;
+    atomic_store_release(&machines.head, m); /* pairs with machines_first() */
+    return m;
+}
+
+static void *thread_main(void *arg)
+{
+    struct m *m = arg;
+    machine_adopt(m);
+    lease_return(m);
+    sched_run(m);
+    uint32_t expected = M_RUNS;
+    if (atomic_cas_acqrel(&m->finished, &expected, M_ENDS)) { /* pairs with give_up_on() */
+        machine_disown(m);
+        atomic_store_release(&m->finished, M_ENDED); /* pairs with join_within() */
+    }
+    return NULL;
+}
+
+void machine_start(struct m *m)
+{
+    int error = base_thread_start(&m->thread, "weft", thread_main, m);
+    if (error)
+        fatal("cannot start thread %u: error %d", m->id, -error);
+}
+
+void machine_adopt(struct m *m)
+{
+    set_self(m);
+    if (base_thread_stack(&m->stack_low, &m->stack_high))
+        fatal("cannot learn the bounds of a thread's stack");
+#ifdef BASE_TSAN
+    m->fiber = __tsan_get_current_fiber();
+#endif
+    if (weft_trace_m_register(sched.tracer, &m->trace))
+        fatal("no memory for the trace buffers of another thread");
+}
+
+void machine_disown(struct m *m)
+{
+    weft_trace_m_unregister(sched.tracer, &m->trace);
+    set_self(NULL);
+    lease_leave(m);
+}
+
+struct m *machine_new_service(void)
+{
+    lock_acquire(&sched.lock);
+    struct m *m = machine_new_locked();
+    m->service = true;
+    lock_release(&sched.lock);
+    return m;
+}
+
+static void wake_sleepers(void)
+{
+    lock_acquire(&sched.lock);
+    for (struct m *m = sched.idle_ms; m; m = m->idle_next)
+        base_note_post(&m->wake);
+    sched.idle_ms = NULL;
+    lock_release(&sched.lock);
+}
+
+/* The thread is out in user code: whenever it comes back, it touches nothing but its own record. */
+static bool give_up_on(struct m *m)
+{
+    uint32_t expected = M_RUNS;
+    if (!atomic_cas_acqrel(&m->finished, &expected, M_ABANDONED)) /* pairs with thread_main() */
+        return false;
+    weft_trace_m_unregister(sched.tracer, &m->trace);
+    pthread_detach(m->thread);
+    return true;
+}
+
+static bool join_within(struct m *m, uint64_t until)
+{
+    unsigned spins = 0;
+    while (atomic_load_acquire(&m->finished) != M_ENDED) { /* pairs with thread_main() */
+        if (base_clock_now() > until && give_up_on(m))
+            return false;
+        wake_sleepers();
+        base_backoff(&spins);
+    }
+    pthread_join(m->thread, NULL);
+    return true;
+}
+
+unsigned machines_end(int64_t patience_ns)
+{
+    uint64_t until = base_clock_now() + (uint64_t)patience_ns;
+    unsigned out = 0;
+    for (struct m *m = machines_first(); m; m = m->all_next)
+        if (!m->service && !join_within(m, until))
+            out++;
+    return out;
+}
+
+void machines_free(void)
+{
+    for (struct m *m = machines.head, *next; m; m = next) {
+        next = m->all_next;
+        if (m->finished != M_ABANDONED)
+            base_pages_free(m, sizeof *m);
+    }
+    machines.head = NULL;
+    machines.count = 0;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start and end of the runtime.
+ *
+ * The thread that calls weft_run() waits until the main goroutine has returned; goroutines run on
+ * the Ms' threads only. Ending: the trace is completed first, while everything still works; then
+ * the world is stopped for good, and every M leaves through its scheduler loop. A thread that is
+ * out in user code at that moment ends when it comes back.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/pages.h"
+#include "base/thread.h"
+#include "sched/goroutine.h"
+#include "sched/lease.h"
+#include "sched/machine.h"
+#include "sched/proc.h"
+#include "sched/schedule.h"
+#include "sched/sysmon.h"
+#include "sched/trace_host.h"
+#include "sched/world.h"
+
+enum { DEFAULT_MAX_THREADS = 10000 };
+#define END_PATIENCE_NS                                                                            \
+    (20 * INT64_C(1000000)) /* for Ms that are in user code when the runtime ends */
+
+struct sched sched = {.lock = BASE_LOCK_INIT(SCHED)};
+
+static base_lock instance = BASE_LOCK_INIT(INSTANCE); /* guards the fields below and who may run */
+static bool claimed;                                  /* a weft_run() is on */
+static weft_trace_stream *whole_run;                  /* of WEFT_TRACE */
+
+struct main_call {
+    int (*fn)(void *);
+    void *arg;
+};
+
+/* ---- Options ---- */
+
+/* A whole number in the environment; *out stays as it is if the variable is not set. False: not a
+ * number in range. */
+static bool environment_number(const char *name, unsigned long low, unsigned long high,
+                               unsigned long *out)
+{
+    const char *text = getenv(name);
+    if (!text || !*text)
+        return true;
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || *end || *text < '0' || *text > '9' || value < low || value > high) {
+        base_warn("%s=%s is not a number from %lu to %lu", name, text, low, high);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+static int read_options(const weft_options *given, weft_options *options)
+{
+    *options = (weft_options){.size = sizeof *options};
+    if (given) {
+        if (given->size < sizeof(size_t) + sizeof(unsigned) || given->size > sizeof *given)
+            return -EINVAL;
+        memcpy(options, given, given->size);
+    }
+    unsigned long procs = 0;
+    if (!environment_number("WEFT_PROCS", 1, MAX_PROCS, &procs))
+        return -EINVAL;
+    if (options->procs == 0)
+        options->procs = procs ? (unsigned)procs : base_cpu_count();
+    if (options->procs > MAX_PROCS)
+        return -EINVAL;
+    if (options->stack_size == 0)
+        options->stack_size = STACK_DEFAULT;
+    if (options->stack_size < STACK_MIN || options->stack_size > STACK_MAX)
+        return -EINVAL;
+    if (options->max_threads == 0)
+        options->max_threads = DEFAULT_MAX_THREADS;
+    return 0;
+}
+
+static int trace_format(unsigned *format)
+{
+    static const char *const names[] = {"1.22", "1.23", "1.25", "1.26"};
+    static const unsigned numbers[] = {22, 23, 25, 26};
+    const char *text = getenv("WEFT_TRACE_FORMAT");
+    *format = 26;
+    if (!text || !*text)
+        return 0;
+    for (unsigned i = 0; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *format = numbers[i];
+            return 0;
+        }
+    base_warn("WEFT_TRACE_FORMAT=%s is none of 1.22, 1.23, 1.25, 1.26", text);
+    return -EINVAL;
+}
+
+/* ---- The trace of the whole run ---- */
+
+static int start_whole_run(void)
+{
+    const char *path = getenv("WEFT_TRACE");
+    if (!path || !*path)
+        return 0;
+    weft_trace_options options = {.size = sizeof options};
+    int error = trace_format(&options.format);
+    if (!error)
+        error = weft_trace_start_path(sched.tracer, path, &options, &whole_run);
+    if (error)
+        base_warn("WEFT_TRACE=%s: cannot start the trace: %s", path, strerror(-error));
+    return error;
+}
+
+/* Completes it. Once, by the end of the runtime or by exit(), whichever comes first. */
+static void stop_whole_run(void)
+{
+    lock_acquire(&instance);
+    weft_trace_stream *stream = whole_run;
+    whole_run = NULL;
+    lock_release(&instance);
+    if (!stream)
+        return;
+    int error = weft_trace_stop(stream, NULL);
+    if (error)
+        base_warn("WEFT_TRACE: the trace is not complete: %s", strerror(-error));
+}
+
+/* ---- Start ---- */
+
+static void set_up(const weft_options *options)
+{
+    size_t page = base_page_size();
+    sched.stack_size = (options->stack_size + page - 1) & ~(page - 1);
+    sched.max_threads = options->max_threads;
+    sched.global = (struct g_list){0};
+    sched.global_count = 0;
+    sched.idle_ps = NULL;
+    sched.idle_ms = NULL;
+    sched.idle_p_count = sched.spinning = sched.proc_made = sched.proc_count = 0;
+    sched.ending = 0;
+    sched.main_done.word = 0;
+    sched.goid = sched.created = sched.alive = sched.revocations = sched.world_stops = 0;
+    sched.last_poll = (int64_t)base_clock_now();
+    sched.sysmon_asleep = false;
+}
+
+static int make_procs(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        int error = proc_make(i);
+        if (error)
+            return error;
+        sched.proc_made++;
+    }
+    sched.proc_count = n;
+    lock_acquire(&sched.lock);
+    for (unsigned i = n; i-- > 0;)
+        proc_put_idle_locked(sched.all_p[i]);
+    lock_release(&sched.lock);
+    return 0;
+}
+
+static void free_procs(void)
+{
+    for (uint32_t i = 0; i < sched.proc_made; i++)
+        proc_free(sched.all_p[i]);
+    sched.proc_made = sched.proc_count = 0;
+}
+
+static void main_goroutine(void *arg)
+{
+    struct main_call call = *(struct main_call *)arg;
+    sched.main_result = call.fn(call.arg);
+    base_note_post(&sched.main_done);
+}
+
+/* ---- End ---- */
+
+static void end_threads_and_free(void)
+{
+    sysmon_stop();
+    world_lock_outside();
+    world_stop(NULL);
+    atomic_store_release(&sched.ending, 1); /* pairs with sched_run() */
+    for (struct m *m = machines_first(); m; m = m->all_next)
+        atomic_or_acqrel(&m->attention, M_ENDING);
+    world_start(NULL);
+    world_unlock();
+    netpoll_wake();
+    unsigned out = machines_end(END_PATIENCE_NS);
+    netpoll_fini();
+    trace_host_fini();
+    machines_free();
+    goroutines_free(out > 0);
+    free_procs();
+}
+
+static int start(const weft_options *options, struct main_call *call)
+{
+    set_up(options);
+    int error = trace_host_init();
+    if (error)
+        return error;
+    error = make_procs(options->procs);
+    if (error)
+        goto no_procs;
+    error = netpoll_init();
+    if (error)
+        goto no_procs;
+    error = sched_spawn(NULL, sched.stack_size, main_goroutine, call, false);
+    if (error)
+        goto no_main;
+    atomic_store_release(&sched.running, 1); /* pairs with weft_tracer_default() */
+    error = sysmon_start();
+    if (error)
+        goto no_sysmon;
+    error = start_whole_run();
+    if (error) {
+        end_threads_and_free();
+        atomic_store_release(&sched.running, 0);
+        return error;
+    }
+    return 0;
+
+no_sysmon:
+    atomic_store_release(&sched.running, 0);
+no_main:
+    goroutines_free(false);
+    netpoll_fini();
+no_procs:
+    free_procs();
+    trace_host_fini();
+    return error;
+}
+
+static void register_exit_hook(void)
+{
+    static bool registered; /* lock: instance */
+    if (!registered)
+        registered = atexit(stop_whole_run) == 0;
+}
+
+/* Takes the place of the one runtime. */
+static bool claim_instance(void)
+{
+    lock_acquire(&instance);
+    bool mine = !claimed;
+    if (mine)
+        register_exit_hook();
+    claimed = true;
+    lock_release(&instance);
+    return mine;
+}
+
+static void release_instance(void)
+{
+    lock_acquire(&instance);
+    claimed = false;
+    lock_release(&instance);
+}
+
+int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
+{
+    weft_options options;
+    struct main_call call = {fn, arg};
+    base_clock_init();
+    base_fence_init();
+    int error = fn ? read_options(given, &options) : -EINVAL;
+    if (!error && (m_self() || !claim_instance()))
+        error = -EBUSY;
+    if (error) {
+        base_warn("weft_run: %s",
+                  error == -EBUSY ? "the runtime runs already" : "an option is out of range");
+        return error;
+    }
+    error = start(&options, &call);
+    if (!error) {
+        proc_wake_one();
+        while (base_note_wait(&sched.main_done, -1) != 0)
+            ;
+        stop_whole_run();
+        atomic_store_release(&sched.running, 0);
+        end_threads_and_free();
+    } else {
+        base_warn("weft_run: the runtime cannot start: %s", strerror(-error));
+    }
+    release_instance();
+    return error ? error : sched.main_result;
+}
+
+weft_tracer *weft_tracer_default(void)
+{
+    return atomic_load_acquire(&sched.running) ? sched.tracer : NULL; /* pairs with start() */
+}
+
+static uint32_t count_machines(void)
+{
+    uint32_t n = 0;
+    for (struct m *m = machines_first(); m; m = m->all_next)
+        n++;
+    return n;
+}
+
+void weft_stats_get(weft_stats *stats)
+{
+    weft_stats now = {.size = stats->size};
+    if (atomic_load_acquire(&sched.running)) { /* pairs with start() */
+        now.goroutines = atomic_load_relaxed(&sched.alive);
+        now.created = atomic_load_relaxed(&sched.created);
+        now.procs = atomic_load_relaxed(&sched.proc_count);
+        now.threads = count_machines();
+        now.revocations = atomic_load_relaxed(&sched.revocations);
+        now.world_stops = atomic_load_relaxed(&sched.world_stops);
+    }
+    memcpy(stats, &now, stats->size < sizeof now ? stats->size : sizeof now);
+}

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: what runs next on an M, and what an M does that has nothing to run.
+ *
+ * Design. A goroutine that parks picks the next one from its own P's queue and switches straight to
+ * it; only when there is none (or it is the turn of the global queue, of timers, …) it goes to the
+ * M's own context, whose loop (sched_run) looks further: timers, global queue, poller, other Ps.
+ * The context that a switch arrives in finishes the work of the one it came from (m->after): a
+ * goroutine may be continued elsewhere as soon as it is published, so it is published, by the
+ * release of a lock or by queueing it, only when its stack is no longer in use.
+ *
+ * Spinning. An M that looks for work on other Ps is counted in sched.spinning; whoever adds work
+ * wakes an M only if that count is zero. The last spinner, after it has counted itself out, looks
+ * through all queues once more: S1. adding work: publish it, then read spinning; giving up: count
+ * down, then read the queues. With both as read-modify-write operations on one side and the queue
+ * on the other, work added in between is seen by one of them. A push to the ring is published by a
+ * release store only; a wake-up that is missed on that path leaves the work with a P that runs, and
+ * sysmon wakes an M for it.
+ *
+ * Poller. One idle M at a time sleeps in the kernel's poller instead of on its note, until the
+ * first timer is due. S2. going to sleep: publish poll_until, full fence, read the timers again;
+ * setting a timer: publish it, full fence, read poll_until. One of the two sees the other.
+ */
+#include "sched/schedule.h"
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "sched/context.h"
+#include "sched/goroutine.h"
+#include "sched/lease.h"
+#include "sched/machine.h"
+#include "sched/proc.h"
+#include "sched/trace_hooks.h"
+#include "weft/time.h"
+
+enum {
+    FAIRNESS = 61,      /* every so many picks the global queue comes first */
+    GLOBAL_BATCH = 128, /* taken from the global queue at once, at most */
+    STEAL_ROUNDS = 4,
+    SPIN_ROUNDS =
+        20, /* further looks before an M goes to sleep, with pauses between; about 10 µs */
+    SPIN_PAUSES = 16,
+};
+
+static struct {
+    uint32_t sleeper;   /* atomic: an M is in the poller, or about to go */
+    int64_t poll_until; /* atomic: when it will wake by itself; 0: nobody sleeps there */
+} poller;
+
+/* ---- Publishing what was left behind ---- */
+
+static void global_put_many(struct g **gs, unsigned n)
+{
+    struct g_list list = {0};
+    for (unsigned i = 0; i < n; i++)
+        g_list_push(&list, gs[i]);
+    sched_global_put_list(&list);
+}
+
+/* Puts g last on the P's ring. */
+static void local_put(struct p *p, struct g *g)
+{
+    struct g *overflow[RUNQ_SIZE / 2 + 1];
+    unsigned n;
+    runq_push_owner(&p->runq, g, overflow, &n);
+    if (n)
+        global_put_many(overflow, n);
+}
+
+void sched_global_put_list(struct g_list *list)
+{
+    if (!list->head)
+        return;
+    lock_acquire(&sched.lock);
+    if (sched.global.tail)
+        sched.global.tail->next = list->head;
+    else
+        sched.global.head = list->head;
+    sched.global.tail = list->tail;
+    sched.global.count += list->count;
+    atomic_store_relaxed(&sched.global_count, sched.global.count);
+    lock_release(&sched.lock);
+    *list = (struct g_list){0};
+    proc_wake_one();
+}
+
+void sched_global_put(struct g *g)
+{
+    struct g_list list = {0};
+    g_list_push(&list, g);
+    sched_global_put_list(&list);
+}
+
+static void finish_switch(struct m *m)
+{
+    enum after_switch after = m->after;
+    void *arg = m->after_arg;
+    m->after = AFTER_NOTHING;
+    switch (after) {
+    case AFTER_NOTHING:
+        break;
+    case AFTER_UNLOCK:
+        lock_release(arg);
+        break;
+    case AFTER_GLOBAL_QUEUE:
+        sched_global_put(arg);
+        break;
+    case AFTER_LOCAL_QUEUE:
+        local_put(m->p, arg);
+        break;
+    case AFTER_FREE:
+        goroutine_put(m, arg);
+        break;
+    }
+}
+
+void sched_arrive(struct m *m)
+{
+    if (m->after != AFTER_NOTHING)
+        finish_switch(m);
+}
+
+/* ---- Switching ---- */
+
+/* g, which the caller owns, becomes the M's current goroutine. */
+static void make_current(struct m *m, struct g *g, bool inherits)
+{
+    if (!inherits)
+        atomic_store_relaxed(&m->p->tick, m->p->tick + 1);
+    m->g = g;
+    atomic_store_relaxed(&g->m, m);
+    hook_go_start(m);
+}
+
+/* Leaves goroutine `from` for the goroutine `to`, or for the M's own context if `to` is NULL. */
+static struct m *switch_from(struct m *m, struct g *from, struct g *to)
+{
+    void *fake = NULL;
+    void **save = m->after == AFTER_FREE ? NULL : &fake;
+    if (to) {
+        context_announce(save, to->fiber, to->stack_low, (size_t)((char *)to - to->stack_low));
+        weft_context_switch(&from->sp, to->sp);
+    } else {
+        m->g = NULL;
+        context_announce(save, m->fiber, m->stack_low,
+                         (size_t)((char *)m->stack_high - (char *)m->stack_low));
+        weft_context_switch(&from->sp, m->sp);
+    }
+    context_arrived(fake);
+    m = m_self();
+    sched_arrive(m);
+    return m;
+}
+
+struct m *sched_leave(struct m *m, enum after_switch after, void *arg)
+{
+    m->after = after;
+    m->after_arg = arg;
+    return switch_from(m, m->g, NULL);
+}
+
+void sched_end_thread(struct m *m)
+{
+    sched_leave(m, AFTER_NOTHING, NULL);
+    fatal("a goroutine was continued after the end of the runtime");
+}
+
+static bool timers_due(struct p *p)
+{
+    int64_t first = atomic_load_relaxed(&p->timer_next);
+    return first != WEFT_NEVER && first <= (int64_t)base_clock_now();
+}
+
+/* The next goroutine of the P's own queue, unless something else has its turn. */
+static struct g *pick_local(struct p *p, bool *inherits)
+{
+    if (++p->picks % FAIRNESS == 0 && atomic_load_relaxed(&sched.global_count) > 0)
+        return NULL;
+    if (timers_due(p))
+        return NULL;
+    return runq_pop_owner(&p->runq, inherits);
+}
+
+struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg)
+{
+    struct g *from = m->g;
+    bool inherits;
+    struct g *next = pick_local(m->p, &inherits);
+    m->after = after;
+    m->after_arg = arg;
+    if (next)
+        make_current(m, next, inherits);
+    return switch_from(m, from, next);
+}
+
+static void run_goroutine(struct m *m, struct g *g, bool inherits)
+{
+    void *fake = NULL;
+    make_current(m, g, inherits);
+    context_announce(&fake, g->fiber, g->stack_low, (size_t)((char *)g - g->stack_low));
+    weft_context_switch(&m->sp, g->sp);
+    context_arrived(fake);
+    sched_arrive(m);
+}
+
+/* ---- Park, ready, yield ---- */
+
+struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason)
+{
+    hook_go_block(m, reason);
+    return sched_switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock);
+}
+
+void sched_ready(struct m *m, struct g *g)
+{
+    hook_go_unblock(m, g);
+    if (!m || !m->p) {
+        sched_global_put(g);
+        return;
+    }
+    struct g *displaced = runq_next_swap_owner(&m->p->runq, g);
+    if (displaced) {
+        local_put(m->p, displaced);
+        proc_wake_one();
+    }
+}
+
+void sched_ready_list(struct m *m, struct g_list *list)
+{
+    struct g_list global = {0};
+    struct g *g;
+    while ((g = g_list_pop(list))) {
+        hook_go_unblock(m, g);
+        if (m && m->p) {
+            local_put(m->p, g);
+            proc_wake_one();
+        } else {
+            g_list_push(&global, g);
+        }
+    }
+    sched_global_put_list(&global);
+}
+
+void sched_enqueue_new(struct m *m, struct g *g)
+{
+    if (!m || !m->p) {
+        sched_global_put(g);
+        return;
+    }
+    struct g *displaced = runq_next_swap_owner(&m->p->runq, g);
+    if (displaced)
+        local_put(m->p, displaced);
+    proc_wake_one();
+}
+
+struct m *sched_preempt(struct m *m)
+{
+    struct g *g = m->g;
+    hook_go_stop(m, WEFT_TRACE_STOP_PREEMPTED);
+    return sched_switch_away(m, AFTER_GLOBAL_QUEUE, g);
+}
+
+void weft_yield(void)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        rt_not_a_goroutine("weft_yield");
+    struct g *g = m->g;
+    hook_go_stop(m, WEFT_TRACE_STOP_GOSCHED);
+    m = sched_switch_away(m, AFTER_LOCAL_QUEUE, g);
+    rt_exit(m);
+}
+
+/* ---- Looking for work ---- */
+
+/* Takes one goroutine from the global queue, and a fair share of the rest to the P's own. */
+static struct g *take_global(struct m *m, unsigned most)
+{
+    if (atomic_load_relaxed(&sched.global_count) == 0)
+        return NULL;
+    struct g_list taken = {0};
+    lock_acquire(&sched.lock);
+    unsigned n = sched.global.count / atomic_load_relaxed(&sched.proc_count) + 1;
+    if (n > most)
+        n = most;
+    for (struct g *g; n > 0 && (g = g_list_pop(&sched.global)); n--)
+        g_list_push(&taken, g);
+    atomic_store_relaxed(&sched.global_count, sched.global.count);
+    lock_release(&sched.lock);
+    struct g *first = g_list_pop(&taken);
+    for (struct g *g; (g = g_list_pop(&taken));)
+        local_put(m->p, g);
+    return first;
+}
+
+/* Asks the poller without waiting. */
+static struct g *take_polled(struct m *m)
+{
+    if (!netpoll_used())
+        return NULL;
+    struct g_list ready = {0};
+    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now());
+    netpoll_wait(0, &ready);
+    if (!ready.head)
+        return NULL;
+    sched_ready_list(m, &ready);
+    bool inherits;
+    return runq_pop_owner(&m->p->runq, &inherits);
+}
+
+static void run_due_timers(struct m *m)
+{
+    int64_t now = (int64_t)base_clock_now();
+    uint32_t n = atomic_load_relaxed(&sched.proc_count);
+    for (uint32_t i = 0; i < n; i++) {
+        struct p *p = sched.all_p[i];
+        if (atomic_load_relaxed(&p->timer_next) <= now)
+            timers_run(m, p, now);
+    }
+}
+
+/* One pass over the other Ps, from a random one on. */
+static struct g *steal_once(struct m *m, bool take_next)
+{
+    uint32_t n = atomic_load_relaxed(&sched.proc_count);
+    uint32_t start = m_random(m) % n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct p *victim = sched.all_p[(start + i) % n];
+        if (victim == m->p)
+            continue;
+        struct g *g = runq_steal(&m->p->runq, &victim->runq, take_next);
+        if (g)
+            return g;
+    }
+    return NULL;
+}
+
+static struct g *steal_work(struct m *m)
+{
+    for (int round = 0; round < STEAL_ROUNDS; round++) {
+        struct g *g = steal_once(m, round == STEAL_ROUNDS - 1);
+        if (g)
+            return g;
+    }
+    if (timers_earliest() <= (int64_t)base_clock_now()) {
+        run_due_timers(m);
+        bool inherits;
+        return runq_pop_owner(&m->p->runq, &inherits);
+    }
+    return NULL;
+}
+
+static bool may_spin(struct m *m)
+{
+    if (m->spinning)
+        return true;
+    uint32_t busy =
+        atomic_load_relaxed(&sched.proc_count) - atomic_load_relaxed(&sched.idle_p_count);
+    if (2 * atomic_load_relaxed(&sched.spinning) >= busy)
+        return false;
+    m->spinning = true;
+    atomic_add_acqrel(&sched.spinning, 1); /* S1 */
+    return true;
+}
+
+/* Counts the M out; it has found work, so that another one may have to look for more. */
+static void stop_spinning_with_work(struct m *m)
+{
+    m->spinning = false;
+    if (atomic_sub_acqrel(&sched.spinning, 1) == 1) /* S1 */
+        proc_wake_one();
+}
+
+static struct g *look_near(struct m *m, bool *inherits)
+{
+    struct p *p = m->p;
+    *inherits = false;
+    struct g *g;
+    if (p->picks % FAIRNESS == 0 && (g = take_global(m, 1))) {
+        p->picks++;
+        return g;
+    }
+    if (timers_due(p))
+        timers_run(m, p, (int64_t)base_clock_now());
+    if ((g = runq_pop_owner(&p->runq, inherits)))
+        return g;
+    if ((g = take_global(m, GLOBAL_BATCH)))
+        return g;
+    return take_polled(m);
+}
+
+/* Looks everywhere. NULL: nothing found; m->p may be gone then (the M was held meanwhile). */
+static struct g *find_work(struct m *m, bool *inherits)
+{
+    struct g *g = look_near(m, inherits);
+    if (g)
+        return g;
+    *inherits = false;
+    if (!may_spin(m))
+        return NULL;
+    for (int i = 0; i < SPIN_ROUNDS; i++) {
+        if ((g = steal_work(m)) || (g = take_global(m, GLOBAL_BATCH)))
+            return g;
+        lease_checkpoint(m);
+        if (!m->p)
+            return NULL;
+        for (int pause = 0; pause < SPIN_PAUSES; pause++)
+            cpu_relax();
+    }
+    return NULL;
+}
+
+static bool any_queue_has_work(void)
+{
+    if (atomic_load_relaxed(&sched.global_count) > 0)
+        return true;
+    uint32_t n = atomic_load_relaxed(&sched.proc_count);
+    for (uint32_t i = 0; i < n; i++)
+        if (!runq_empty(&sched.all_p[i]->runq))
+            return true;
+    return false;
+}
+
+/* ---- Going idle ---- */
+
+/* Gives the P up, unless there is something on the global queue after all. */
+static bool release_p(struct m *m)
+{
+    lock_acquire(&sched.lock);
+    if (sched.global.count > 0) {
+        lock_release(&sched.lock);
+        return false;
+    }
+    hook_proc_stop(m);
+    struct p *p = proc_detach(m);
+    proc_put_idle_locked(p);
+    lock_release(&sched.lock);
+    return true;
+}
+
+/* Counts a spinner out, which may have been the last one: it looks once more, and takes a P if
+ * there is work (S1). */
+static void give_up_spinning(struct m *m)
+{
+    if (!m->spinning)
+        return;
+    m->spinning = false;
+    atomic_sub_seqcst(&sched.spinning, 1); /* S1: pairs with proc_wake_one() */
+    if (!any_queue_has_work() || !proc_take_idle(m))
+        return;
+    hook_proc_start(m);
+    m->spinning = true;
+    atomic_add_acqrel(&sched.spinning, 1);
+}
+
+bool sched_poller_missing(void)
+{
+    return atomic_load_relaxed(&poller.sleeper) == 0 &&
+           (netpoll_used() || timers_earliest() != WEFT_NEVER);
+}
+
+void sched_timer_lowered(int64_t when)
+{
+    atomic_add_seqcst(&poller.sleeper, 0); /* S2: the fence between the timer and poll_until */
+    int64_t until = atomic_load_seqcst(&poller.poll_until);
+    if (until != 0 && when < until)
+        netpoll_wake();
+}
+
+static int64_t sleep_time(int64_t first)
+{
+    if (first == WEFT_NEVER)
+        return -1;
+    int64_t now = (int64_t)base_clock_now();
+    return first > now ? first - now : 0;
+}
+
+/* Sleeps in the poller until a descriptor or a timer is ready. */
+static void sleep_in_poller(struct m *m)
+{
+    struct g_list ready = {0};
+    int64_t first = timers_earliest();
+    atomic_store_seqcst(&poller.poll_until, first);
+    atomic_add_seqcst(&poller.sleeper, 0); /* S2 */
+    int64_t again = timers_earliest();
+    if (again < first)
+        first = again;
+    lease_leave(m);
+    netpoll_wait(atomic_load_acquire(&sched.ending) ? 0 : sleep_time(first), &ready);
+    lease_return(m);
+    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now());
+    atomic_store_relaxed(&poller.poll_until, 0);
+    atomic_store_release(&poller.sleeper, 0); /* pairs with the next sleeper's swap */
+    if (proc_take_idle(m))
+        hook_proc_start(m);
+    sched_ready_list(m, &ready);
+}
+
+static void sleep_on_note(struct m *m)
+{
+    lock_acquire(&sched.lock);
+    if (sched.ending) {
+        lock_release(&sched.lock);
+        return;
+    }
+    m->idle_next = sched.idle_ms;
+    sched.idle_ms = m;
+    lock_release(&sched.lock);
+    lease_leave(m);
+    base_note_wait(&m->wake, -1);
+    lease_return(m);
+}
+
+/* The P that whoever woke this M has put aside for it. */
+static void accept_p(struct m *m)
+{
+    lock_acquire(&sched.lock);
+    struct p *p = m->next_p;
+    m->next_p = NULL;
+    lock_release(&sched.lock);
+    if (p) {
+        proc_attach(m, p);
+        hook_proc_start(m);
+    } else if (m->spinning) { /* it was taken back (world.c) */
+        m->spinning = false;
+        atomic_sub_acqrel(&sched.spinning, 1);
+    }
+}
+
+/* The M has no P: sleeps until it gets one, or until it should look again. */
+static void idle(struct m *m)
+{
+    if (sched_poller_missing() && atomic_swap_acqrel(&poller.sleeper, 1) == 0) { /* one at a time */
+        sleep_in_poller(m);
+        return;
+    }
+    sleep_on_note(m);
+    accept_p(m);
+}
+
+static void lost_p(struct m *m)
+{
+    if (m->spinning) {
+        m->spinning = false;
+        atomic_sub_acqrel(&sched.spinning, 1);
+    }
+}
+
+void sched_run(struct m *m)
+{
+    accept_p(m);
+    while (!(atomic_load_acquire(&m->attention) & M_ENDING)) { /* pairs with the end in runtime.c */
+        lease_checkpoint(m);
+        if (!m->p) {
+            lost_p(m);
+            idle(m);
+            continue;
+        }
+        bool inherits;
+        struct g *g = find_work(m, &inherits);
+        if (g) {
+            if (m->spinning)
+                stop_spinning_with_work(m);
+            run_goroutine(m, g, inherits);
+        } else if (m->p && release_p(m)) {
+            give_up_spinning(
+                m); /* with work in sight it has a P again, else the loop goes to sleep */
+        }
+    }
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler proper: what runs next. Park, ready and spawn are declared in sched.h for
+ * everybody. */
+#ifndef WEFT_SCHED_SCHEDULE_H
+#define WEFT_SCHED_SCHEDULE_H
+
+#include "sched/sched.h"
+
+/* The scheduler's loop on an M's own stack. Returns when the runtime ends. */
+void sched_run(struct m *m);
+
+/* Leaves the current goroutine, whose state has been changed, for the scheduler's context, which
+ * then does `after`. Returns, when somebody runs the goroutine again, the M on which that is. */
+struct m *sched_leave(struct m *m, enum after_switch after, void *arg);
+
+/* The same, but goes straight to another goroutine if there is one on the P. */
+struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg);
+
+/* The current goroutine has used up its time slice: it goes to the global queue. Returns the M on
+ * which it goes on. */
+struct m *sched_preempt(struct m *m);
+
+/* The runtime has ended while this goroutine was outside: its thread ends, its stack is never
+ * continued. */
+_Noreturn void sched_end_thread(struct m *m);
+
+/* Puts goroutines on the global queue and wakes an M. */
+void sched_global_put(struct g *g);
+void sched_global_put_list(struct g_list *list);
+
+/* Does what the context left behind asked for; first thing in every context that is switched to. */
+void sched_arrive(struct m *m);
+
+/* A new goroutine: next on the P of m, or on the global queue. */
+void sched_enqueue_new(struct m *m, struct g *g);
+
+/* True if nobody sleeps in the poller although there is something to wait for. */
+bool sched_poller_missing(void);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor.
+ *
+ * It looks at every P from time to time. A P whose tick has not moved since an earlier look has run
+ * one goroutine all the while (or goroutines that hand one time slice on). When that lasts SLICE
+ * and somebody could use the P, the goroutine is asked to yield at its next exit from the runtime,
+ * and, if it is outside at that moment, its lease is taken at once.
+ *
+ * Looks are SLOW apart, and FAST apart while some tick stands still; so a goroutine that hogs a P
+ * from right after a look is dislodged after at most SLOW + SLICE + FAST, 11 ms. A look costs a few
+ * microseconds. When all Ps have been idle for IDLE_LOOKS the monitor sleeps until one is not.
+ */
+#include "sched/sysmon.h"
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "sched/lease.h"
+#include "sched/machine.h"
+#include "sched/proc.h"
+#include "sched/schedule.h"
+#include "sched/trace_hooks.h"
+#include "sched/world.h"
+#include "weft/time.h"
+
+#define SLOW  (4 * WEFT_MILLISECOND)
+#define FAST  (1 * WEFT_MILLISECOND)
+#define SLICE (6 * WEFT_MILLISECOND)
+
+enum { IDLE_LOOKS = 20 };
+
+static struct {
+    pthread_t thread;
+    base_note note;
+    uint32_t stop; /* atomic */
+} sysmon;
+
+/* Somebody waits for what p has, or for any P. */
+static bool wanted(struct p *p, int64_t now)
+{
+    return atomic_load_relaxed(&sched.global_count) > 0 || !runq_empty(&p->runq) ||
+           atomic_load_relaxed(&p->timer_next) <= now;
+}
+
+/* Takes p away from the goroutine that runs on it, if that one is outside the runtime. True: p is
+ * the caller's. */
+static bool take_lease(struct m *m, struct p *p, uint32_t tick)
+{
+    if (!world_try())
+        return false;
+    bool taken = false;
+    struct m *holder = atomic_load_acquire(&p->m);
+    if (holder) {
+        lease_hold(holder);
+        fence_heavy();
+        if (lease_is_outside(holder) && holder->p == p && holder->g &&
+            atomic_load_relaxed(&p->tick) == tick) {
+            hook_take_p(m, holder);
+            atomic_add_relaxed(&sched.revocations, 1);
+            taken = true;
+        } else {
+            lease_ask_to_yield(holder);
+        }
+        lease_release(holder);
+    }
+    world_unlock();
+    return taken;
+}
+
+/* Looks at one P. True if its tick stands still. */
+static bool inspect(struct m *m, struct p *p, int64_t now)
+{
+    if (!atomic_load_acquire(&p->m)) /* pairs with proc_attach() */
+        return false;
+    uint32_t tick = atomic_load_relaxed(&p->tick);
+    if (tick != p->seen_tick) {
+        p->seen_tick = tick;
+        p->seen_at = now;
+        return false;
+    }
+    if (now - p->seen_at >= SLICE && wanted(p, now) && take_lease(m, p, tick))
+        proc_hand_off(p);
+    return true;
+}
+
+/* Nobody has looked at the poller for a while: all Ps are busy. */
+static void poll_overdue(struct m *m, int64_t now)
+{
+    int64_t last = atomic_load_relaxed(&sched.last_poll);
+    if (!netpoll_used() || now - last < SLOW)
+        return;
+    atomic_store_relaxed(&sched.last_poll, now);
+    struct g_list ready = {0};
+    netpoll_wait(0, &ready);
+    sched_ready_list(m, &ready);
+}
+
+/* Wake-ups that were not worth their price at the time: work that lies about while a P is idle, a
+ * poller that nobody sleeps in. */
+static void wake_missed(int64_t now)
+{
+    if (atomic_load_relaxed(&sched.idle_p_count) == 0)
+        return;
+    bool work = atomic_load_relaxed(&sched.global_count) > 0 || sched_poller_missing() ||
+                timers_earliest() <= now;
+    uint32_t n = atomic_load_relaxed(&sched.proc_count);
+    for (uint32_t i = 0; i < n && !work; i++)
+        work = !runq_empty(&sched.all_p[i]->runq);
+    if (work)
+        proc_wake_one();
+}
+
+static bool look(struct m *m)
+{
+    int64_t now = (int64_t)base_clock_now();
+    bool still = false;
+    uint32_t n = atomic_load_relaxed(&sched.proc_count);
+    for (uint32_t i = 0; i < n; i++)
+        still |= inspect(m, sched.all_p[i], now);
+    poll_overdue(m, now);
+    wake_missed(now);
+    return still;
+}
+
+/* Everything is idle and will stay so until somebody takes a P. */
+static bool may_sleep(void)
+{
+    lock_acquire(&sched.lock);
+    bool idle = sched.idle_p_count == sched.proc_count && sched.global.count == 0 &&
+                !sched_poller_missing();
+    sched.sysmon_asleep = idle;
+    lock_release(&sched.lock);
+    return idle;
+}
+
+static void *sysmon_main(void *arg)
+{
+    struct m *m = arg;
+    machine_adopt(m);
+    unsigned idle_looks = 0;
+    while (!atomic_load_acquire(&sysmon.stop)) { /* pairs with sysmon_stop() */
+        lease_return(m);
+        bool still = look(m);
+        bool all_idle =
+            atomic_load_relaxed(&sched.idle_p_count) == atomic_load_relaxed(&sched.proc_count);
+        idle_looks = all_idle ? idle_looks + 1 : 0;
+        bool sleep = idle_looks > IDLE_LOOKS && may_sleep();
+        lease_leave(m);
+        base_note_wait(&sysmon.note, sleep ? -1 : still ? FAST : SLOW);
+    }
+    machine_disown(m);
+    return NULL;
+}
+
+int sysmon_start(void)
+{
+    sysmon.stop = 0;
+    sysmon.note.word = 0;
+    return base_thread_start(&sysmon.thread, "weft-sysmon", sysmon_main, machine_new_service());
+}
+
+void sysmon_wake(void)
+{
+    base_note_post(&sysmon.note);
+}
+
+void sysmon_stop(void)
+{
+    atomic_store_release(&sysmon.stop, 1); /* pairs with sysmon_main() */
+    base_note_post(&sysmon.note);
+    pthread_join(sysmon.thread, NULL);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The scheduler's calls into the tracer; see trace_hooks.h. */
+#include "sched/trace_hooks.h"
+
+#include "sched/proc.h"
+
+static weft_trace_context context_of(struct m *m)
+{
+    return (weft_trace_context){m->p ? &m->p->trace : NULL, m->g ? &m->g->trace : NULL};
+}
+
+static bool enter(struct m *m, weft_trace_section *s)
+{
+    return weft_trace_enter(sched.tracer, &m->trace, s);
+}
+
+/* Stacks begin at the public function through which the goroutine entered, so the runtime's own
+ * frames are not in them. A goroutine that has not run yet has its entry function alone; one whose
+ * lease was taken has none, since it may run. */
+unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max)
+{
+    uintptr_t pc = atomic_load_relaxed(&g->api_pc);
+    if (pc == 0 || max == 0)
+        return 0;
+    pcs[0] = pc;
+    const void *frame = atomic_load_relaxed(&g->api_frame);
+    if (!frame)
+        return 1;
+    return 1 + weft_trace_walk(frame, g->stack_low, g, pcs + 1, max - 1);
+}
+
+static uint64_t own_stack(weft_trace_section *s, struct m *m)
+{
+    if (!m->g)
+        return 0;
+    uintptr_t pcs[WEFT_TRACE_MAX_FRAMES];
+    return weft_trace_stack(s, pcs, hook_walk(m->g, pcs, WEFT_TRACE_MAX_FRAMES));
+}
+
+void hook_go_start_traced(struct m *m)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_go_start(&s, context_of(m));
+    weft_trace_leave(&s);
+}
+
+void hook_go_block_traced(struct m *m, weft_trace_block_reason reason)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_block(&s, context_of(m), reason, own_stack(&s, m));
+    hook_set_status(m->g, G_WAITING);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_go_stop_traced(struct m *m, weft_trace_stop_reason reason)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_stop(&s, context_of(m), reason, own_stack(&s, m));
+    hook_set_status(m->g, G_RUNNABLE);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_go_unblock_traced(struct m *m, struct g *g)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_unblock(&s, context_of(m), &g->trace, own_stack(&s, m));
+    hook_set_status(g, G_RUNNABLE);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_go_create_traced(struct m *m, struct g *g)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_create(&s, context_of(m), &g->trace, (uintptr_t)g->fn, false,
+                             own_stack(&s, m));
+    hook_set_status(g, G_RUNNABLE);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_go_end_traced(struct m *m)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_destroy(&s, context_of(m));
+    hook_set_status(m->g, G_DEAD);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_proc_start_traced(struct m *m)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_proc_start(&s, context_of(m));
+    weft_trace_leave(&s);
+}
+
+void hook_proc_stop_traced(struct m *m)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_proc_stop(&s, context_of(m));
+    weft_trace_leave(&s);
+}
+
+void hook_syscall_enter(struct m *m)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_syscall_begin(&s, context_of(m), own_stack(&s, m));
+    hook_set_status(m->g, G_SYSCALL);
+    if (tracing) {
+        weft_trace_proc_stop(&s, context_of(m));
+        weft_trace_leave(&s);
+    }
+}
+
+void hook_syscall_exit(struct m *m)
+{
+    hook_set_status(m->g, G_RUNNING); /* INV-7 */
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_context c = context_of(m);
+    weft_trace_proc_start(&s, c);
+    weft_trace_syscall_end_blocked(&s, c);
+    weft_trace_go_start(&s, c);
+    weft_trace_leave(&s);
+}
+
+void hook_syscall_exit_queued(struct m *m)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_syscall_end_blocked(&s, context_of(m));
+    hook_set_status(m->g, G_RUNNABLE);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+/* On the stream of the held M its goroutine begins a system call; on the caller's the P is stolen
+ * from it. An M without a goroutine just stops its P. */
+void hook_take_p(struct m *m, struct m *victim)
+{
+    weft_trace_section own, other;
+    bool tracing = hook_tracing() &&
+                   weft_trace_enter_pair(sched.tracer, &m->trace, &own, &victim->trace, &other);
+    struct p *p = victim->p;
+    struct g *g = victim->g;
+    if (tracing && g)
+        weft_trace_syscall_begin(&other, context_of(victim), 0);
+    else if (tracing)
+        weft_trace_proc_stop(&other, context_of(victim));
+    if (g) {
+        hook_set_status(g, G_SYSCALL);
+        g_set_place(g, NULL, 0); /* it may run: its stack cannot be walked */
+    }
+    proc_detach(victim);
+    if (tracing && g)
+        weft_trace_proc_steal(&own, context_of(m),
+                              m->g && atomic_load_relaxed(&m->g->status) == G_SYSCALL, &p->trace,
+                              victim->trace.tid);
+    if (tracing) {
+        weft_trace_leave(&other);
+        weft_trace_leave(&own);
+    }
+}
+
+void hook_change_p(struct m *m, struct p *target)
+{
+    struct g *g = m->g;
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing) {
+        weft_trace_go_stop(&s, context_of(m), WEFT_TRACE_STOP_GOSCHED, own_stack(&s, m));
+        weft_trace_proc_stop(&s, (weft_trace_context){&m->p->trace, NULL});
+    }
+    proc_detach(m);
+    proc_attach(m, target);
+    if (tracing) {
+        weft_trace_proc_start(&s, (weft_trace_context){&target->trace, NULL});
+        weft_trace_go_start(&s, (weft_trace_context){&target->trace, &g->trace});
+        weft_trace_leave(&s);
+    }
+}
+
+void hook_stw_begin(struct m *m, weft_trace_stw_reason reason)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_stw_begin(&s, context_of(m), reason, own_stack(&s, m));
+    weft_trace_leave(&s);
+}
+
+void hook_stw_end(struct m *m)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_stw_end(&s, context_of(m));
+    weft_trace_leave(&s);
+}
+
+void hook_procs_change(struct m *m, uint32_t procs)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_procs_change(&s, context_of(m), procs, own_stack(&s, m));
+    weft_trace_leave(&s);
+}

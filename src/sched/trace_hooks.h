@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All calls of the scheduler into the tracer. Each hook carries out a change of state and, if
+ * tracing is on, emits its event, both in one section (INV-6): the scheduler changes a G's status
+ * nowhere else. The caller owns what changes (INV-4, INV-5) and is inside the runtime.
+ *
+ * In line: the branch that is taken when tracing is off. The rest is in trace_hooks.c.
+ */
+#ifndef WEFT_SCHED_TRACE_HOOKS_H
+#define WEFT_SCHED_TRACE_HOOKS_H
+
+#include "sched/sched.h"
+
+static inline bool hook_tracing(void)
+{
+    return unlikely(
+        atomic_load_relaxed(&((struct weft_tracer_hint *)(void *)sched.tracer)->enabled) != 0);
+}
+
+static inline void hook_set_status(struct g *g, enum g_status status)
+{
+    atomic_store_relaxed(&g->status, (uint32_t)status);
+}
+
+void hook_go_start_traced(struct m *m);
+void hook_go_block_traced(struct m *m, weft_trace_block_reason reason);
+void hook_go_stop_traced(struct m *m, weft_trace_stop_reason reason);
+void hook_go_unblock_traced(struct m *m, struct g *g);
+void hook_go_create_traced(struct m *m, struct g *g);
+void hook_go_end_traced(struct m *m);
+void hook_proc_start_traced(struct m *m);
+void hook_proc_stop_traced(struct m *m);
+
+/* m->g runs now. */
+static inline void hook_go_start(struct m *m)
+{
+    hook_set_status(m->g, G_RUNNING); /* INV-7: before the event, with nothing in between */
+    if (hook_tracing())
+        hook_go_start_traced(m);
+}
+
+/* m->g waits from now on. */
+static inline void hook_go_block(struct m *m, weft_trace_block_reason reason)
+{
+    if (hook_tracing())
+        hook_go_block_traced(m, reason);
+    else
+        hook_set_status(m->g, G_WAITING);
+}
+
+/* m->g goes back to a queue. */
+static inline void hook_go_stop(struct m *m, weft_trace_stop_reason reason)
+{
+    if (hook_tracing())
+        hook_go_stop_traced(m, reason);
+    else
+        hook_set_status(m->g, G_RUNNABLE);
+}
+
+/* g, which waits and is the caller's, becomes runnable. m: the caller's M, without P or G, or NULL.
+ */
+static inline void hook_go_unblock(struct m *m, struct g *g)
+{
+    if (m && hook_tracing())
+        hook_go_unblock_traced(m, g);
+    else
+        hook_set_status(g, G_RUNNABLE);
+}
+
+/* g is new. */
+static inline void hook_go_create(struct m *m, struct g *g)
+{
+    if (m && hook_tracing())
+        hook_go_create_traced(m, g);
+    else
+        hook_set_status(g, G_RUNNABLE);
+}
+
+/* m->g is at its end. */
+static inline void hook_go_end(struct m *m)
+{
+    if (hook_tracing())
+        hook_go_end_traced(m);
+    else
+        hook_set_status(m->g, G_DEAD);
+}
+
+/* m has been given its P; m->g is NULL or in a system call. */
+static inline void hook_proc_start(struct m *m)
+{
+    if (hook_tracing())
+        hook_proc_start_traced(m);
+}
+
+/* m is about to give its P up; m->g is NULL. */
+static inline void hook_proc_stop(struct m *m)
+{
+    if (hook_tracing())
+        hook_proc_stop_traced(m);
+}
+
+/* The rare changes, not in line. */
+
+/* m->g begins a blocking call and m gives its P up. */
+void hook_syscall_enter(struct m *m);
+/* m->g is back from a system call and m has got another P. */
+void hook_syscall_exit(struct m *m);
+/* m->g is back from a system call and there is no P: it becomes runnable. */
+void hook_syscall_exit_queued(struct m *m);
+
+/* The P of `victim`, an M that is held outside, is taken by the caller: the goroutine that runs
+ * there is in a system call from now on. Detaches the P. */
+void hook_take_p(struct m *m, struct m *victim);
+
+/* The caller's goroutine moves from its P, which dies, to `target`, which is the caller's. Attaches
+ * it. */
+void hook_change_p(struct m *m, struct p *target);
+
+void hook_stw_begin(struct m *m, weft_trace_stw_reason reason);
+void hook_stw_end(struct m *m);
+void hook_procs_change(struct m *m, uint32_t procs);
+
+/* The stack of a goroutine that does not run, or of the caller's own: leaf first, into pcs. */
+unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max);
+
+#endif

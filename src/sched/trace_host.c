@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runtime as a host of the tracer: what weft/trace_host.h asks for, on top of the lease.
+ *
+ * The tracer's thread has an M and a system goroutine, which is in a system call as long as the
+ * thread has no P. For the microseconds of a start, an advance or a stop it gets an idle P or, if
+ * none is idle, takes one with the world stopped.
+ */
+#include "sched/trace_host.h"
+
+#include "base/thread.h"
+#include "sched/goroutine.h"
+#include "sched/lease.h"
+#include "sched/machine.h"
+#include "sched/proc.h"
+#include "sched/trace_hooks.h"
+#include "sched/world.h"
+
+static struct m *tracer_m;
+
+static weft_trace_m *thread_start(void *context)
+{
+    (void)context;
+    struct m *m = machine_new_service();
+    struct g *g = goroutine_new_system();
+    if (!g)
+        fatal("no memory for the tracer's goroutine");
+    atomic_store_relaxed(&g->status, G_SYSCALL);
+    atomic_store_relaxed(&g->m, m);
+    m->g = g;
+    tracer_m = m;
+    return &m->trace;
+}
+
+static void thread_stop(void *context)
+{
+    (void)context;
+    tracer_m = NULL;
+}
+
+static void world_hold(void *context)
+{
+    (void)context;
+    world_lock_outside();
+}
+
+static void world_release(void *context)
+{
+    (void)context;
+    world_unlock();
+}
+
+static void host_world_stop(void *context)
+{
+    (void)context;
+    world_stop(tracer_m);
+}
+
+static void host_world_start(void *context)
+{
+    (void)context;
+    world_start(tracer_m);
+}
+
+/* The P whose loss disturbs least: one on its way to an M that sleeps still, one without a
+ * goroutine, any. World stopped. */
+static struct p *choose_victim(void)
+{
+    struct p *best = sched.all_p[0];
+    int best_rank = -1;
+    for (uint32_t i = 0; i < sched.proc_count; i++) {
+        struct p *p = sched.all_p[i];
+        int rank = p->idle || p->m->p != p ? 2 : !p->m->g;
+        if (rank > best_rank) {
+            best = p;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static int attach(void *context, weft_trace_context *out)
+{
+    (void)context;
+    struct m *m = tracer_m;
+    fence_store(&m->in_runtime, 1); /* the world lock is ours: nobody holds this M */
+    if (!proc_take_idle(m)) {
+        world_stop(m);
+        struct p *p = choose_victim();
+        world_seize(m, p);
+        proc_attach(m, p);
+        world_start(m);
+    }
+    hook_syscall_exit(m);
+    *out = (weft_trace_context){&m->p->trace, &m->g->trace};
+    return 0;
+}
+
+static void detach(void *context)
+{
+    (void)context;
+    struct m *m = tracer_m;
+    hook_syscall_enter(m);
+    proc_hand_off(proc_detach(m));
+    lease_leave(m);
+}
+
+static uint32_t proc_count(void *context)
+{
+    (void)context;
+    return atomic_load_relaxed(&sched.proc_count);
+}
+
+static void each_p(void *context, void (*fn)(void *, const weft_trace_p_view *), void *arg)
+{
+    (void)context;
+    world_stop(tracer_m);
+    for (uint32_t i = 0; i < sched.proc_count; i++) {
+        struct p *p = sched.all_p[i];
+        struct m *holder = p->m;
+        if (holder == tracer_m)
+            continue;
+        weft_trace_p_view view = {.p = &p->trace};
+        if (holder &&
+            holder->p == p) { /* else idle, or in transit to an M that has not started it yet */
+            view.m = &holder->trace;
+            view.g = holder->g ? &holder->g->trace : NULL;
+        }
+        fn(arg, &view);
+    }
+    world_start(tracer_m);
+}
+
+static void each_dead_p(void *context, void (*fn)(void *, weft_trace_p *), void *arg)
+{
+    (void)context;
+    for (uint32_t i = sched.proc_count; i < sched.proc_made; i++)
+        fn(arg, &sched.all_p[i]->trace);
+}
+
+static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_trace_g_view *),
+                   void *arg)
+{
+    (void)context;
+    uintptr_t pcs[WEFT_TRACE_MAX_FRAMES];
+    for (struct g *g = goroutines_first(); g; g = g->all_next) {
+        weft_trace_g_view view = {.g = &g->trace, .id = atomic_load_relaxed(&g->trace.id)};
+        view.status = atomic_load_relaxed(&g->status);
+        struct m *m = atomic_load_relaxed(&g->m);
+        if (view.status == G_SYSCALL && m)
+            view.m_tid = m->trace.tid;
+        if (stacks && view.status != G_DEAD && view.status != G_RUNNING) {
+            view.pcs = pcs;
+            view.depth = hook_walk(g, pcs, WEFT_TRACE_MAX_FRAMES);
+        }
+        fn(arg, &view);
+    }
+}
+
+int trace_host_init(void)
+{
+    const weft_trace_host host = {
+        .size = sizeof host,
+        .thread_start = thread_start,
+        .thread_stop = thread_stop,
+        .attach = attach,
+        .detach = detach,
+        .world_hold = world_hold,
+        .world_release = world_release,
+        .world_stop = host_world_stop,
+        .world_start = host_world_start,
+        .proc_count = proc_count,
+        .each_p = each_p,
+        .each_dead_p = each_dead_p,
+        .each_g = each_g,
+    };
+    return weft_tracer_new(&host, &sched.tracer);
+}
+
+void trace_host_fini(void)
+{
+    weft_tracer_free(sched.tracer);
+    sched.tracer = NULL;
+}
