@@ -196,8 +196,8 @@ static void end_threads_and_free(void)
     netpoll_fini();
     trace_host_fini();
     machines_free();
+    free_procs(); /* before the stacks: the timers of goroutines that sleep lie there */
     goroutines_free(out > 0);
-    free_procs();
 }
 
 static int start(const weft_options *options, struct main_call *call)
