@@ -37,7 +37,7 @@ static void user_run(struct m *m, struct wait_timer *timer, struct g_list *ready
 {
     (void)ready;
     struct weft_timer *t = (struct weft_timer *)timer;
-    if (sched_spawn(m, 0, t->fn, t->arg, false) < 0)
+    if (sched_spawn(m, sched.stack_size, t->fn, t->arg, false) < 0)
         fatal("no memory for the goroutine of a timer");
     release(t);
 }
