@@ -28,11 +28,11 @@
 /* A result that must be looked at: 0 or a negative errno value. */
 #if defined(__GNUC__) || defined(__clang__)
 #define WEFT_MUST_USE __attribute__((warn_unused_result))
-#define WEFT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define WEFT_PRINTF(position, first) __attribute__((format(printf, position, first)))
 #define WEFT_NORETURN __attribute__((noreturn))
 #else
 #define WEFT_MUST_USE
-#define WEFT_PRINTF(format, first)
+#define WEFT_PRINTF(position, first)
 #define WEFT_NORETURN
 #endif
 
