@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as a trace: the reader and the validator neither crash nor hang, whatever they are asked. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weft/reader.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+typedef struct {
+    const uint8_t *data;
+    size_t left;
+} input;
+
+static ptrdiff_t read_input(void *context, void *data, size_t size)
+{
+    input *in = context;
+    if (size > in->left)
+        size = in->left;
+    memcpy(data, in->data, size);
+    in->data += size;
+    in->left -= size;
+    return (ptrdiff_t)size;
+}
+
+/* Keeps a value alive, so that the bytes behind it are really read. */
+static void touch(weft_text text)
+{
+    static volatile char sink;
+    for (size_t i = 0; i < text.size; i++)
+        sink = text.data[i];
+    (void)sink;
+}
+
+static void touch_stack(const weft_reader *reader, weft_stack stack)
+{
+    size_t depth = weft_reader_stack_depth(reader, stack);
+    for (size_t i = 0; i < depth; i++) {
+        weft_frame frame;
+        if (weft_reader_stack_frame(reader, stack, i, &frame) != 0)
+            abort();
+        touch(weft_reader_string(reader, frame.function));
+        touch(weft_reader_string(reader, frame.file));
+    }
+}
+
+static void touch_event(const weft_reader *reader, const weft_event *event)
+{
+    touch_stack(reader, event->stack);
+    touch_stack(reader, event->resource_stack);
+    touch(weft_reader_string(reader, event->name));
+    touch(weft_reader_string(reader, event->message));
+    for (size_t i = 0; i < event->argc; i++)
+        weft_event_arg_name(event, i);
+    if (event->kind == WEFT_EVENT_SYNC) {
+        weft_sync sync;
+        weft_reader_sync(reader, &sync);
+        for (size_t i = 0; i < sync.batches; i++) {
+            weft_batch batch;
+            if (weft_reader_batch(reader, i, &batch) != 0)
+                abort();
+            touch((weft_text){batch.data, batch.size});
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    input in = {data, size};
+    weft_reader *reader = NULL;
+    weft_validator *validator = NULL;
+    weft_event event;
+    int status = weft_reader_open_callback(&reader, read_input, &in);
+    if (status == 0 && weft_validator_new(&validator, reader) != 0)
+        abort();
+    int64_t last = INT64_MIN;
+    while (status >= 0 && (status = weft_reader_next(reader, &event)) == 1) {
+        if (event.time <= last && last != INT64_MIN)
+            abort();
+        last = event.time;
+        touch_event(reader, &event);
+        weft_complaint complaint;
+        if (weft_validator_event(validator, &event, &complaint) < 0)
+            abort();
+    }
+    if (status < 0 && reader) {
+        const weft_reader_error *error = weft_reader_error_get(reader);
+        if (!error->message[0] || !error->rule[0] || error->offset > size)
+            abort();
+    }
+    weft_validator_free(validator);
+    weft_reader_free(reader);
+    return 0;
+}
