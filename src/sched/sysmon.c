@@ -8,7 +8,7 @@
  * and, if it is outside at that moment, its lease is taken at once.
  *
  * Looks are SLOW apart, and FAST apart while some tick stands still; so a goroutine that hogs a P
- * from right after a look is dislodged after at most SLOW + SLICE + FAST, 11 ms. A look costs a few
+ * from right after a look is dislodged after at most SLOW + SLICE + FAST, 8 ms. A look costs a few
  * microseconds. When all Ps have been idle for IDLE_LOOKS the monitor sleeps until one is not.
  */
 #include "sched/sysmon.h"
@@ -23,9 +23,9 @@
 #include "sched/world.h"
 #include "weft/time.h"
 
-#define SLOW  (4 * WEFT_MILLISECOND)
+#define SLOW  (2 * WEFT_MILLISECOND)
 #define FAST  (1 * WEFT_MILLISECOND)
-#define SLICE (6 * WEFT_MILLISECOND)
+#define SLICE (5 * WEFT_MILLISECOND)
 
 enum { IDLE_LOOKS = 20 };
 
