@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/arena.h"
+
+#include "base/fatal.h"
+#include "base/pages.h"
+#include "base/torture.h"
+
+#include <stdint.h>
+
+#ifdef WEFT_TORTURE
+#define SLAB_CHUNKS 2
+#else
+#define SLAB_CHUNKS 16
+#endif
+
+struct trace_chunk {
+    struct trace_chunk *next;
+};
+
+/* The header stands behind the chunks, which keeps those aligned to their size's pages. */
+typedef struct trace_slab {
+    struct trace_slab *next;
+    uint8_t *chunks;
+    unsigned used; /* chunks handed out at least once */
+} trace_slab;
+
+static size_t slab_size(void)
+{
+    return (size_t)SLAB_CHUNKS * TRACE_CHUNK_SIZE + base_page_size();
+}
+
+void trace_arena_init(trace_arena *arena)
+{
+    *arena = (trace_arena){.limit = SIZE_MAX};
+    lock_init(&arena->lock, BASE_RANK_TRACE);
+}
+
+void trace_arena_fini(trace_arena *arena)
+{
+    invariant(arena->taken == 0, "trace arena: %lu chunks leaked", (unsigned long)arena->taken);
+    trace_slab *slab = arena->slabs;
+    while (slab) {
+        trace_slab *next = slab->next;
+        base_pages_free(slab->chunks, slab_size());
+        slab = next;
+    }
+    arena->slabs = NULL;
+    arena->empty = NULL;
+}
+
+void trace_arena_limit(trace_arena *arena, size_t bytes)
+{
+    atomic_store_relaxed(&arena->limit, bytes / TRACE_CHUNK_SIZE);
+}
+
+/* lock held */
+static void *take_locked(trace_arena *arena)
+{
+    struct trace_chunk *chunk = arena->empty;
+    trace_slab *slab = arena->slabs;
+    if (chunk) {
+        arena->empty = chunk->next;
+    } else if (slab && slab->used < SLAB_CHUNKS) {
+        chunk = (struct trace_chunk *)(void *)(slab->chunks + (size_t)slab->used++ * TRACE_CHUNK_SIZE);
+    } else {
+        return NULL;
+    }
+    arena->taken++;
+    return chunk;
+}
+
+/* Without the lock: the kernel may take its time. Several threads may grow the arena at once. */
+static trace_slab *slab_new(void)
+{
+    if (torture_refuse("trace slab"))
+        return NULL;
+    uint8_t *pages = base_pages_alloc(slab_size());
+    if (!pages)
+        return NULL;
+    trace_slab *slab = (trace_slab *)(void *)(pages + (size_t)SLAB_CHUNKS * TRACE_CHUNK_SIZE);
+    *slab = (trace_slab){.chunks = pages};
+    return slab;
+}
+
+/* lock held. Chunks of the slab before that were never used go to the empty ones: only the newest is carved. */
+static void slab_add(trace_arena *arena, trace_slab *slab)
+{
+    trace_slab *old = arena->slabs;
+    for (; old && old->used < SLAB_CHUNKS; old->used++) {
+        struct trace_chunk *chunk = (void *)(old->chunks + (size_t)old->used * TRACE_CHUNK_SIZE);
+        chunk->next = arena->empty;
+        arena->empty = chunk;
+    }
+    slab->next = old;
+    arena->slabs = slab;
+}
+
+void *trace_arena_take(trace_arena *arena)
+{
+    lock_acquire(&arena->lock);
+    void *chunk = NULL;
+    bool below = arena->taken < atomic_load_relaxed(&arena->limit);
+    if (below)
+        chunk = take_locked(arena);
+    lock_release(&arena->lock);
+    if (chunk || !below)
+        return chunk;
+    trace_slab *slab = slab_new();
+    if (!slab)
+        return NULL;
+    lock_acquire(&arena->lock);
+    slab_add(arena, slab);
+    chunk = take_locked(arena);
+    lock_release(&arena->lock);
+    return chunk;
+}
+
+void trace_arena_put(trace_arena *arena, void *memory)
+{
+    struct trace_chunk *chunk = memory;
+    lock_acquire(&arena->lock);
+    chunk->next = arena->empty;
+    arena->empty = chunk;
+    arena->taken--;
+    lock_release(&arena->lock);
+}
+
+size_t trace_arena_used(trace_arena *arena)
+{
+    lock_acquire(&arena->lock);
+    size_t taken = arena->taken;
+    lock_release(&arena->lock);
+    return taken * TRACE_CHUNK_SIZE;
+}
+
+void trace_arena_forget(trace_arena *arena)
+{
+    size_t limit = atomic_load_relaxed(&arena->limit);
+    trace_arena_init(arena);
+    arena->limit = limit;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where all memory of a running trace comes from: chunks of 64 KiB, for event buffers and tables alike.
+ *
+ * One provider for everything, so that it can be moved into a shared mapping of a file whole, and so that one number,
+ * the chunks taken, says what tracing costs and is bounded. Chunks are carved from slabs of pages; nothing else is
+ * allocated while events are written.
+ */
+#ifndef WEFT_TRACE_ARENA_H
+#define WEFT_TRACE_ARENA_H
+
+#include "base/lock.h"
+
+#include <stddef.h>
+
+#define TRACE_CHUNK_SIZE 65536
+
+struct trace_chunk;
+struct trace_slab;
+
+typedef struct trace_arena {
+    base_lock lock;            /* rank TRACE: a leaf */
+    struct trace_chunk *empty; /* lock: recycled, latest first */
+    struct trace_slab *slabs;  /* lock: newest first; only the newest has chunks never used */
+    size_t taken;              /* lock: chunks that are out */
+    size_t limit;              /* atomic: most chunks that may be out */
+} trace_arena;
+
+void trace_arena_init(trace_arena *arena);
+
+/* Gives every slab back to the kernel. No chunk is out. */
+void trace_arena_fini(trace_arena *arena);
+
+/* Bytes that may be out at once, rounded down to chunks. */
+void trace_arena_limit(trace_arena *arena, size_t bytes);
+
+/* A chunk with undefined contents; NULL at the limit or when the kernel refuses. Any thread, also in a section. */
+void *trace_arena_take(trace_arena *arena);
+void trace_arena_put(trace_arena *arena, void *chunk);
+
+/* Bytes that are out. */
+size_t trace_arena_used(trace_arena *arena);
+
+/* After fork(): another thread may have held the lock, so nothing inside can be trusted. Forgets it all. */
+void trace_arena_forget(trace_arena *arena);
+
+#endif

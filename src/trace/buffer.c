@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Design. A generation is kept whole in memory until it has ended: a receiver then gets all of it or nothing, which
+ * makes every output a valid trace at every moment between two generations. Full buffers wait in one queue for each
+ * parity of the generation.
+ *
+ * Loss. All chunks together stay within the budget. A writer that needs one more gives its generation up: the queue
+ * goes back to the arena at once, and from there on writers fill their buffers over and over without queueing them.
+ * So an overload costs writers less than tracing does, and never a wait. The drainer ends a generation early when its
+ * queue has taken half of the budget, so that loss needs a receiver that does not keep up.
+ *
+ * Rejected. Writing batches out as they fill, and cutting the output back after a loss: a pipe cannot be cut, and a
+ * reader rejects a generation without its end.
+ */
+#include "trace/buffer.h"
+
+#include "base/clock.h"
+#include "base/fatal.h"
+#include "trace/tracer.h"
+
+/* How much of a chunk events may fill. Torture builds make full buffers a frequent case. */
+#ifdef WEFT_TORTURE
+#define EVENT_BATCH_ROOM 512
+#else
+#define EVENT_BATCH_ROOM TRACE_CHUNK_SIZE
+#endif
+
+void trace_queue_init(trace_queue *queue)
+{
+    *queue = (trace_queue){.last = &queue->first};
+}
+
+void trace_queue_push(trace_queue *queue, trace_buffer *buffer)
+{
+    buffer->next = NULL;
+    *queue->last = buffer;
+    queue->last = &buffer->next;
+    queue->count++;
+}
+
+size_t trace_queue_bytes(const trace_queue *queue)
+{
+    size_t bytes = 0;
+    for (const trace_buffer *buffer = queue->first; buffer; buffer = buffer->next)
+        bytes += (size_t)(buffer->at - buffer->data);
+    return bytes;
+}
+
+void trace_queue_free(trace_queue *queue, trace_arena *arena)
+{
+    trace_buffer *buffer = queue->first;
+    while (buffer) {
+        trace_buffer *next = buffer->next;
+        trace_arena_put(arena, buffer);
+        buffer = next;
+    }
+    trace_queue_init(queue);
+}
+
+void trace_generation_give_up(weft_tracer *tracer, uint64_t n)
+{
+    trace_slot *slot = trace_slot_of(tracer, n);
+    trace_queue dropped;
+    lock_acquire(&tracer->lock);
+    atomic_store_relaxed(&slot->lost, true);
+    dropped = slot->full;
+    slot->lost_bytes += trace_queue_bytes(&dropped);
+    trace_queue_init(&slot->full);
+    lock_release(&tracer->lock);
+    trace_queue_free(&dropped, &tracer->arena);
+}
+
+/* Queues the buffer; false: the generation is given up, the buffer stays the caller's. */
+static bool queue_full(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
+{
+    trace_slot *slot = trace_slot_of(tracer, n);
+    wire_batch_finish(buffer->payload, buffer->at);
+    lock_acquire(&tracer->lock);
+    bool lost = atomic_load_relaxed(&slot->lost);
+    if (lost)
+        slot->lost_bytes += (size_t)(buffer->at - buffer->data);
+    else
+        trace_queue_push(&slot->full, buffer);
+    bool early = slot->full.count > atomic_load_relaxed(&tracer->arena.limit) / 2;
+    lock_release(&tracer->lock);
+    if (early)
+        trace_drainer_ask(tracer);
+    return !lost;
+}
+
+/* An empty batch of m in generation n. */
+static void begin_batch(trace_buffer *buffer, weft_trace_m *m, uint64_t n, bool events)
+{
+    uint64_t now = base_clock_now();
+    if (now <= m->last_time)
+        now = m->last_time + 1;
+    m->last_time = now;
+    buffer->at = buffer->payload = wire_batch_start(buffer->data, n, m->tid, now);
+    buffer->end = (uint8_t *)buffer + (events ? EVENT_BATCH_ROOM : TRACE_CHUNK_SIZE);
+}
+
+static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n, bool events)
+{
+    trace_buffer **place = &m->buffer[n % 2];
+    trace_buffer *old = *place;
+    if (!old && atomic_load_relaxed(&trace_slot_of(tracer, n)->lost))
+        return NULL;
+    trace_buffer *fresh = trace_arena_take(&tracer->arena);
+    if (!fresh)
+        trace_generation_give_up(tracer, n);
+    if (old && !queue_full(tracer, n, old)) {
+        if (fresh)
+            trace_arena_put(&tracer->arena, fresh);
+        fresh = old;
+    }
+    *place = fresh;
+    if (fresh)
+        begin_batch(fresh, m, n, events);
+    return fresh;
+}
+
+trace_buffer *trace_buffer_refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n)
+{
+    return refill(tracer, m, n, true);
+}
+
+void trace_buffer_flush(weft_tracer *tracer, weft_trace_m *m, uint64_t n)
+{
+    trace_buffer *buffer = m->buffer[n % 2];
+    if (!buffer)
+        return;
+    m->buffer[n % 2] = NULL;
+    if (!queue_full(tracer, n, buffer))
+        trace_arena_put(&tracer->arena, buffer);
+}
+
+void trace_writer_start(trace_writer *writer, weft_tracer *tracer, uint64_t n, uint8_t kind)
+{
+    *writer = (trace_writer){.kind = kind, .m.tid = WIRE_NO_ID};
+    writer->section = (weft_trace_section){.tracer = tracer, .m = &writer->m, .generation = n};
+}
+
+trace_buffer *trace_writer_reserve(trace_writer *writer, size_t size)
+{
+    uint64_t n = writer->section.generation;
+    trace_buffer *buffer = writer->m.buffer[n % 2];
+    if (buffer && (size_t)(buffer->end - buffer->at) >= size)
+        return buffer;
+    buffer = refill(writer->section.tracer, &writer->m, n, false);
+    if (buffer && writer->kind)
+        *buffer->at++ = writer->kind;
+    return buffer;
+}
+
+void trace_writer_finish(trace_writer *writer)
+{
+    trace_buffer_flush(writer->section.tracer, &writer->m, writer->section.generation);
+}

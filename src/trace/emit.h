@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one way in which a timed event is written, with a checked argument list for each, made from the table of events:
+ *
+ *     EMIT(section, GO_START, .g = id, .g_seq = seq);
+ *
+ * Stack and string ids are computed before: nothing may come between taking the buffer and storing its position.
+ */
+#ifndef WEFT_TRACE_EMIT_H
+#define WEFT_TRACE_EMIT_H
+
+#include "wire/events.h"
+
+#include <weft/trace_host.h>
+
+/* struct emit_GO_START { uint64_t g; uint64_t g_seq; } and so on, in the order of the wire. */
+#define WIRE_ARG(name, kind)                             uint64_t name;
+#define WIRE_EVENT(id, symbol, name, since, shape, args) struct emit_##symbol { args };
+#include "wire/events.def"
+
+/* Writes one event with `count` arguments; its time is that of the call. */
+void trace_emit(weft_trace_section *section, uint8_t tag, unsigned count, const uint64_t *args);
+
+#define EMIT(section, symbol, ...)                                                                 \
+    trace_emit((section), WIRE_EV_##symbol, WIRE_ARGC_##symbol,                                    \
+               (const uint64_t *)(const void *)&(struct emit_##symbol){__VA_ARGS__})
+
+/*
+ * The statuses of the M's own P and G, written where they are missing in this generation, before an event for which
+ * they are given. Either may be absent.
+ */
+void trace_prologue_slow(weft_trace_section *section, weft_trace_context c, uint64_t g_status, uint64_t p_status);
+
+/* Statuses, if they are missing in this generation. m_tid: the thread of a G that is running or in a system call. */
+void trace_status_p(weft_trace_section *section, weft_trace_p *p, uint64_t status);
+void trace_status_g(weft_trace_section *section, weft_trace_g *g, uint64_t m_tid, uint64_t status);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Design. One list under a lock. Leaving it and queueing what the M still holds is one step under the lock, so a
+ * buffer is queued either by the drainer that finds the M on the list or by the M that leaves, and never by both.
+ *
+ * trace_ms_flush() waits for sections to close, but not while it holds the lock: a section may wait for a lock of the
+ * host under which another thread enrolls its M. It starts from the front again instead; each M carries the generation
+ * for which it is done. Ms that come later see the new generation, which was published before the lock was taken.
+ */
+#include "trace/enroll.h"
+
+#include "base/fatal.h"
+#include "base/fence.h"
+#include "base/thread.h"
+#include "base/torture.h"
+#include "trace/buffer.h"
+#include "trace/tables.h"
+#include "trace/tracer.h"
+
+#include <errno.h>
+
+int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m)
+{
+    struct trace_stack_cache *cache = trace_stack_cache_new();
+    if (!cache)
+        return -ENOMEM;
+    *m = (weft_trace_m){.tid = base_thread_id(), .cache = cache};
+    lock_acquire(&tracer->ms_lock);
+    m->next = tracer->ms;
+    m->link = &tracer->ms;
+    if (m->next)
+        m->next->link = &m->next;
+    compiler_barrier();
+    tracer->ms = m; /* last, so that a fork at any moment leaves a list that can be walked */
+    lock_release(&tracer->ms_lock);
+    return 0;
+}
+
+void weft_trace_m_unregister(weft_tracer *tracer, weft_trace_m *m)
+{
+    if (!m->link)
+        return; /* forgotten after a fork */
+    invariant(!atomic_load_relaxed(&m->writing), "trace: thread %lu unregistered in a section",
+              (unsigned long)m->tid);
+    lock_acquire(&tracer->ms_lock);
+    /* Both slots: of the generation that is written, and of one that is being drained. The number matters by its
+     * parity only. */
+    trace_buffer_flush(tracer, m, 0);
+    trace_buffer_flush(tracer, m, 1);
+    *m->link = m->next;
+    if (m->next)
+        m->next->link = m->link;
+    lock_release(&tracer->ms_lock);
+    trace_stack_cache_free(m->cache);
+    m->cache = NULL;
+    m->link = NULL;
+}
+
+/* ms_lock held. False: an M is still in a section. */
+static bool flush_round(weft_tracer *tracer, uint64_t n)
+{
+    bool done = true;
+    for (weft_trace_m *m = tracer->ms; m; m = m->next) {
+        if (m->flushed == n)
+            continue;
+        if (fence_load(&m->writing)) { /* pairs with the stores in section.c */
+            done = false;
+            continue;
+        }
+        trace_buffer_flush(tracer, m, n);
+        m->flushed = n;
+    }
+    return done;
+}
+
+void trace_ms_flush(weft_tracer *tracer, uint64_t n)
+{
+    unsigned spins = 0;
+    for (;;) {
+        lock_acquire(&tracer->ms_lock);
+        bool done = flush_round(tracer, n);
+        lock_release(&tracer->ms_lock);
+        if (done)
+            return;
+        torture_point("trace flush waits");
+        base_backoff(&spins);
+    }
+}
+
+void trace_ms_forget(weft_tracer *tracer)
+{
+    lock_init(&tracer->ms_lock, BASE_RANK_TRACE_MS);
+    for (weft_trace_m *m = tracer->ms; m; m = m->next) {
+        atomic_store_relaxed(&m->writing, 0);
+        m->nested = 0;
+        m->buffer[0] = m->buffer[1] = NULL;
+        m->cache = NULL;
+        m->link = NULL;
+    }
+    tracer->ms = NULL;
+}
