@@ -19,6 +19,7 @@
 #endif
 
 #ifdef SCHED_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef BASE_TSAN
@@ -59,6 +60,16 @@ static inline void context_arrived(void *fake)
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
 #else
     (void)fake;
+#endif
+}
+
+/* A stack begins anew: what ASan knows of the frames of its former user is forgotten. */
+static inline void context_clean(void *low, size_t size)
+{
+#ifdef SCHED_ASAN
+    __asan_unpoison_memory_region(low, size);
+#else
+    (void)low, (void)size;
 #endif
 }
 

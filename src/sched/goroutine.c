@@ -218,6 +218,7 @@ int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, b
     g->api_pc = (uintptr_t)fn;
     g->api_frame = NULL;
     g->claim = 0;
+    context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
     g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
     atomic_add_relaxed(&sched.created, 1);
     atomic_add_relaxed(&sched.alive, 1);

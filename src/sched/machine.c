@@ -141,7 +141,7 @@ void machines_free(void)
 {
     for (struct m *m = machines.head, *next; m; m = next) {
         next = m->all_next;
-        if (m->finished != M_ABANDONED)
+        if (atomic_load_relaxed(&m->finished) != M_ABANDONED)
             base_pages_free(m, sizeof *m);
     }
     machines.head = NULL;
