@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "base/os.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -14,6 +16,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +146,46 @@ bool os_page_refuses_write(void *page)
     long rc;
     WITHOUT_ERRNO(rc, syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, page, 8));
     return rc == -EFAULT;
+}
+
+/* ---- files ---- */
+
+static const uint8_t *map_whole(int fd, size_t *size)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+        return NULL;
+    *size = (size_t)st.st_size;
+    void *bytes = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+    return bytes == MAP_FAILED ? NULL : bytes;
+}
+
+const uint8_t *base_file_map(const char *path, size_t *size)
+{
+    int saved = errno;
+    const uint8_t *bytes = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* it may be a pipe */
+    if (fd >= 0) {
+        bytes = map_whole(fd, size);
+        close(fd);
+    }
+    errno = saved;
+    return bytes;
+}
+
+void base_file_unmap(const uint8_t *bytes, size_t size)
+{
+    (void)os_unmap((void *)(uintptr_t)bytes, size);
+}
+
+void base_program_path(char *path, size_t size)
+{
+    ssize_t n;
+    WITHOUT_ERRNO(n, readlink(BASE_PROGRAM_FILE, path, size - 1));
+    path[n > 0 ? n : 0] = 0;
+    char *end = strstr(path, " (deleted)");
+    if (end && strcmp(end, " (deleted)") == 0)
+        *end = 0;
 }
 
 /* ---- threads ---- */

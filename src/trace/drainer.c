@@ -199,8 +199,8 @@ static int start(weft_tracer *tracer, weft_trace_stream *stream)
         trace_stream_open(stream);
         return 0;
     }
-    if (!tracer->symbols && !(tracer->symbols = trace_symbols_new()))
-        return -ENOMEM;
+    if (!tracer->symbols)
+        tracer->symbols = trace_symbols_new(); /* without it names are addresses */
     tracer->format = stream->options.format;
     link_stream(tracer, stream);
     int rc = trace_begin(tracer);

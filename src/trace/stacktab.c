@@ -122,6 +122,7 @@ void trace_stacks_dump(weft_tracer *tracer, uint64_t n)
 {
     trace_map *map = &trace_slot_of(tracer, n)->stacks;
     trace_writer writer;
+    trace_symbols_refresh(tracer->symbols);
     trace_writer_start(&writer, tracer, n, WIRE_EV_STACKS);
     trace_map_cursor cursor;
     trace_map_start(map, &cursor);

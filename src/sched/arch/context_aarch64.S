@@ -67,5 +67,5 @@ weft_context_entry:
     brk #1
     .cfi_endproc
     .size weft_context_entry, . - weft_context_entry
-    .section .note.GNU-stack, "", %progbits
 #endif
+    .section .note.GNU-stack, "", %progbits

@@ -71,5 +71,5 @@ weft_context_entry:
     ud2
     .cfi_endproc
     .size weft_context_entry, . - weft_context_entry
-    .section .note.GNU-stack, "", @progbits
 #endif
+    .section .note.GNU-stack, "", %progbits

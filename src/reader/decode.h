@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEFT_READER_DECODE_H
+#define WEFT_READER_DECODE_H
+
+/*
+ * Cursors: the timed events of one thread in one generation, decoded a block at a time, so that
+ * decoding runs in a tight loop of its own and the ordering finds the next events in cache.
+ *
+ * Invariant: a cursor that is not at its end has a current event. An undecodable event behind a
+ * decoded one is reported when the cursor steps onto it, not when its block is decoded.
+ */
+
+#include "reader/generation.h"
+#include "wire/events.h"
+
+struct reader_wire_event {
+    int64_t time; /* ns */
+    uint64_t args[WIRE_TIMED_MAX_ARGS];
+    uint32_t at; /* offset in the payload */
+    uint8_t tag;
+};
+
+/* Enough that a block costs little more than its events, few enough for many cursors in cache. */
+#define READER_BLOCK 64
+
+struct reader_cursor {
+    struct reader_wire_event *events; /* the block */
+    uint32_t at, count;               /* current event, events decoded */
+    uint32_t size;                    /* of the block */
+    uint32_t batch;                   /* of the block's events */
+    uint32_t thread;                  /* index in the ordering state */
+    const uint8_t *next, *end;        /* what is not yet decoded of the batch */
+    int64_t batch_time, time;         /* ns */
+    const char *bad;                  /* rule which the bytes at next break, or NULL */
+};
+
+enum reader_step { READER_STEP_EVENT, READER_STEP_END, READER_STEP_BAD, READER_STEP_MEMORY };
+
+/* Goes to the first event of a stream; cursor->bad tells the rule of a READER_STEP_BAD. */
+enum reader_step reader_cursor_init(struct reader_cursor *cursor,
+                                    const struct reader_generation *gen,
+                                    const struct reader_stream *stream);
+void reader_cursor_fini(struct reader_cursor *cursor);
+
+/* For reader_cursor_step: decodes the next block. */
+enum reader_step reader_cursor_refill(struct reader_cursor *cursor,
+                                      const struct reader_generation *gen);
+
+/* Goes to the next event. */
+static inline enum reader_step reader_cursor_step(struct reader_cursor *cursor,
+                                                  const struct reader_generation *gen)
+{
+    if (++cursor->at < cursor->count)
+        return READER_STEP_EVENT;
+    return reader_cursor_refill(cursor, gen);
+}
+
+static inline struct reader_wire_event *reader_cursor_event(const struct reader_cursor *cursor)
+{
+    return &cursor->events[cursor->at];
+}
+
+/* Explains a READER_STEP_BAD or _MEMORY. Returns a negative errno value. */
+int reader_cursor_fail(const struct reader_cursor *cursor, const struct reader_generation *gen,
+                       enum reader_step step);
+
+#endif
