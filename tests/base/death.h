@@ -27,6 +27,15 @@ static inline void death_prepare_child(int fd)
     alarm(30);
 }
 
+/* qemu-user adds a line of its own when its program dies of a signal. */
+static inline void death_forget_emulator(char *text)
+{
+    char *line = strstr(text, "qemu: uncaught target signal");
+    char *end = line ? strchr(line, '\n') : NULL;
+    if (end)
+        memmove(line, end + 1, strlen(end + 1) + 1);
+}
+
 static inline death death_of(void (*fn)(void *), void *arg)
 {
     death d = {0, ""};
@@ -46,6 +55,7 @@ static inline death death_of(void (*fn)(void *), void *arg)
            (n = read(ends[0], d.text + used, sizeof d.text - 1 - used)) > 0)
         used += (size_t)n;
     d.text[used] = 0;
+    death_forget_emulator(d.text);
     close(ends[0]);
     waitpid(child, &d.status, 0);
     return d;
