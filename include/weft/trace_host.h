@@ -168,6 +168,10 @@ typedef struct weft_trace_host {
 /* Makes a tracer for a host. The structure is copied. Returns 0 and *tracer, -EINVAL, or -ENOMEM. */
 WEFT_API int weft_tracer_new(const weft_trace_host *host, weft_tracer **tracer);
 
+/* Stops every stream that is still active, as weft_trace_stop() does; their handles are gone. For a host that is about to
+ * end, while it still works. Any thread but the tracer's. */
+WEFT_API void weft_tracer_stop_all(weft_tracer *tracer);
+
 /* Stops every stream that is still active, ends the tracer's thread and frees the tracer. Every M but the tracer's own
  * is unregistered before. */
 WEFT_API void weft_tracer_free(weft_tracer *tracer);

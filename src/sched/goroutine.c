@@ -171,8 +171,8 @@ struct g *goroutine_new_system(void)
 
 /* First thing on a new goroutine's stack (arch/). */
 void goroutine_begin(void);
-/* Last thing, when its function has returned. */
-_Noreturn void goroutine_end(void);
+/* Last thing, when its function has returned. Only the main goroutine's has a result. */
+_Noreturn void goroutine_end(int result);
 
 void goroutine_begin(void)
 {
@@ -191,9 +191,13 @@ static _Noreturn void end_current(struct m *m)
     fatal("a goroutine that has ended was continued");
 }
 
-void goroutine_end(void)
+void goroutine_end(int result)
 {
     struct m *m = rt_enter();
+    if (m->g->trace.id == MAIN_GOROUTINE) {
+        sched.main_result = result;
+        base_note_post(&sched.main_done);
+    }
     end_current(m);
 }
 
@@ -211,7 +215,7 @@ int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, b
     if (!g)
         return -ENOMEM;
     weft_trace_g_renew(&g->trace);
-    g->trace.id = goroutine_new_id(m);
+    g->trace.id = m ? goroutine_new_id(m) : MAIN_GOROUTINE;
     g->fn = fn;
     g->arg = arg;
     g->system = system;

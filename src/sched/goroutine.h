@@ -7,6 +7,9 @@
 
 enum { STACK_MIN = 16 * 1024, STACK_DEFAULT = 256 * 1024, STACK_MAX = 1024 * 1024 * 1024 };
 
+/* The main goroutine's number; others count from there. */
+enum { MAIN_GOROUTINE = 1 };
+
 /* A dead G with a stack of at least stack_size bytes, or NULL. m may be NULL or without P. */
 struct g *goroutine_get(struct m *m, size_t stack_size);
 

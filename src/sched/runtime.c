@@ -33,11 +33,6 @@ static base_lock instance = BASE_LOCK_INIT(INSTANCE); /* guards the fields below
 static bool claimed;                                  /* a weft_run() is on */
 static weft_trace_stream *whole_run;                  /* of WEFT_TRACE */
 
-struct main_call {
-    int (*fn)(void *);
-    void *arg;
-};
-
 /* ---- Options ---- */
 
 /* A whole number in the environment; *out stays as it is if the variable is not set. False: not a
@@ -144,7 +139,8 @@ static void set_up(const weft_options *options)
     sched.idle_p_count = sched.spinning = sched.proc_made = sched.proc_count = 0;
     sched.ending = 0;
     sched.main_done.word = 0;
-    sched.goid = sched.created = sched.alive = sched.revocations = sched.world_stops = 0;
+    sched.goid = MAIN_GOROUTINE;
+    sched.created = sched.alive = sched.revocations = sched.world_stops = 0;
     sched.last_poll = (int64_t)base_clock_now();
     sched.sysmon_asleep = false;
 }
@@ -172,11 +168,10 @@ static void free_procs(void)
     sched.proc_made = sched.proc_count = 0;
 }
 
-static void main_goroutine(void *arg)
+/* The main goroutine's function is called like every other by arch/, which hands its result to goroutine_end(). */
+static int spawn_main(int (*fn)(void *), void *arg)
 {
-    struct main_call call = *(struct main_call *)arg;
-    sched.main_result = call.fn(call.arg);
-    base_note_post(&sched.main_done);
+    return sched_spawn(NULL, sched.stack_size, (void (*)(void *))(uintptr_t)fn, arg, false);
 }
 
 /* ---- End ---- */
@@ -200,7 +195,15 @@ static void end_threads_and_free(void)
     goroutines_free(out > 0);
 }
 
-static int start(const weft_options *options, struct main_call *call)
+static void end(void)
+{
+    stop_whole_run();
+    weft_tracer_stop_all(sched.tracer);
+    atomic_store_release(&sched.running, 0);
+    end_threads_and_free();
+}
+
+static int start(const weft_options *options, int (*fn)(void *), void *arg)
 {
     set_up(options);
     int error = trace_host_init();
@@ -212,25 +215,20 @@ static int start(const weft_options *options, struct main_call *call)
     error = netpoll_init();
     if (error)
         goto no_procs;
-    error = sched_spawn(NULL, sched.stack_size, main_goroutine, call, false);
-    if (error)
-        goto no_main;
     atomic_store_release(&sched.running, 1); /* pairs with weft_tracer_default() */
     error = sysmon_start();
     if (error)
         goto no_sysmon;
     error = start_whole_run();
-    if (error) {
-        end_threads_and_free();
-        atomic_store_release(&sched.running, 0);
-        return error;
-    }
-    return 0;
+    if (!error)
+        error = spawn_main(fn, arg);
+    if (error)
+        end();
+    return error;
 
 no_sysmon:
     atomic_store_release(&sched.running, 0);
-no_main:
-    goroutines_free(false);
+    machines_free();
     netpoll_fini();
 no_procs:
     free_procs();
@@ -267,7 +265,6 @@ static void release_instance(void)
 int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
 {
     weft_options options;
-    struct main_call call = {fn, arg};
     base_clock_init();
     base_fence_init();
     int error = fn ? read_options(given, &options) : -EINVAL;
@@ -278,14 +275,11 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
                   error == -EBUSY ? "the runtime runs already" : "an option is out of range");
         return error;
     }
-    error = start(&options, &call);
+    error = start(&options, fn, arg);
     if (!error) {
-        proc_wake_one();
         while (base_note_wait(&sched.main_done, -1) != 0)
             ;
-        stop_whole_run();
-        atomic_store_release(&sched.running, 0);
-        end_threads_and_free();
+        end();
     } else {
         base_warn("weft_run: the runtime cannot start: %s", strerror(-error));
     }

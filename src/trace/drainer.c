@@ -230,7 +230,7 @@ static int stop(weft_tracer *tracer, weft_trace_stream *stream)
     return stream->result.error;
 }
 
-static void quit(weft_tracer *tracer)
+static void stop_all(weft_tracer *tracer)
 {
     while (tracer->streams) {
         weft_trace_stream *stream = tracer->streams;
@@ -254,8 +254,9 @@ static void execute(weft_tracer *tracer, struct trace_command *command)
         if (tracing(tracer))
             advance(tracer);
         break;
+    case TRACE_REQUEST_STOP_ALL:
     case TRACE_REQUEST_QUIT:
-        quit(tracer);
+        stop_all(tracer);
         break;
     }
     if (command->kind != TRACE_REQUEST_QUIT)

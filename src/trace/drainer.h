@@ -9,7 +9,8 @@ typedef enum trace_request {
     TRACE_REQUEST_START,   /* the stream joins */
     TRACE_REQUEST_STOP,    /* the stream leaves; tracing ends with the last */
     TRACE_REQUEST_ADVANCE,
-    TRACE_REQUEST_QUIT     /* all streams leave and are freed, the thread ends */
+    TRACE_REQUEST_STOP_ALL, /* all streams leave and are freed */
+    TRACE_REQUEST_QUIT     /* the same, and the thread ends */
 } trace_request;
 
 /*

@@ -49,6 +49,11 @@ int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
     return 0;
 }
 
+void weft_tracer_stop_all(weft_tracer *tracer)
+{
+    trace_drainer_request(tracer, TRACE_REQUEST_STOP_ALL, NULL);
+}
+
 void weft_tracer_free(weft_tracer *tracer)
 {
     if (!tracer)

@@ -67,6 +67,7 @@ weft_context_entry:
     call goroutine_begin
     movq %r13, %rdi
     call *%r12
+    movl %eax, %edi
     call goroutine_end
     ud2
     .cfi_endproc
