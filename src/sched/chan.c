@@ -9,16 +9,19 @@
  *
  * Invariants (under the lock)
  *   C1. Receivers that can still be woken wait only when the buffer is empty, senders only when it
- * is full; not both, but for one select that waits on both sides. C2. A closed channel has no
- * waiters. C3. With senders waiting on a full buffer, a receiver takes the oldest element and puts
- * the first sender's behind: the order of elements is the order of sends. C4. After the lock was
- * released to wake a partner the channel is not touched: the partner may free it.
+ *       is full; not both, but for one select that waits on both sides.
+ *   C2. A closed channel has no waiters.
+ *   C3. With senders waiting on a full buffer, a receiver takes the oldest element and puts the
+ *       first sender's behind: the order of elements is the order of sends.
+ *   C4. After the lock was released to wake a partner the channel is not touched: the partner may
+ *       free it.
  *
  * Corners
  *   A queue may hold waiters of waits which were already ended by others (a select that was woken
- * elsewhere, a deadline). Its owner is about to remove them; whoever meets them first drops them
- * (waiters_take). Closing from a thread that is not a goroutine: there is no M, and waiters go to
- * the global queue.
+ *     elsewhere, a deadline). Its owner is about to remove them; whoever meets them first drops
+ *     them (waiters_take).
+ *   Closing from a thread that is not a goroutine: there is no M, and waiters go to the global
+ *     queue.
  */
 #include "sched/chan.h"
 

@@ -4,9 +4,11 @@
  *
  * A waiter joins the queue before it unlocks the mutex, so no signal that is sent under the mutex
  * afterwards can be lost; but between the two it is not parked. Its record therefore says how far
- * it is: JOINED    on the queue, still running; a signal takes it off and leaves SIGNALLED PARKED
- * set under the queue's lock with which it parks; a signal takes it off and wakes it SIGNALLED it
- * finds that instead of parking All three change under the queue's lock.
+ * it is, and changes under the queue's lock:
+ *
+ * - JOINED: on the queue, still running. A signal takes it off and leaves SIGNALLED.
+ * - PARKED: set under the lock with which it parks. A signal takes it off and wakes it.
+ * - SIGNALLED: it finds that instead of parking.
  */
 #include "sched/mutex.h"
 

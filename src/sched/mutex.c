@@ -14,22 +14,26 @@
  *
  * Invariants
  *   M1. WAITING and the queue change together, under the queue's lock: set by who joins, cleared by
- * who takes the last one. M2. WAITING is set with LOCKED in one step (a compare-and-swap that finds
- * LOCKED), so the holder's unlock sees it and wakes: no waiter is left behind. waiter: sees LOCKED
- * holder: unlocks, sees no waiters, wakes none waiter: compare-and-swap fails, sees the mutex free,
- * takes it. M3. WOKEN is set by an unlock that finds it clear, and cleared by the woken waiter
- * alone, in the step in which it takes the mutex or joins the queue again (at the front). M4.
- * unlock_slow() finds LOCKED | WAITING without WOKEN. All three bits stay so until it has the
- * queue's lock: only unlocks clear LOCKED, set WOKEN or take waiters, and the caller is the only
- * one that may unlock. So the queue is not empty. M5. After an unlock has freed the word it touches
- * the mutex only while a goroutine that is bound to come back to the mutex (the one which it is
- * going to wake) cannot have run. So the last user may free the mutex right after its own unlock,
- * though others may have been in theirs.
+ *       who takes the last one.
+ *   M2. WAITING is set with LOCKED in one step (a compare-and-swap that finds LOCKED), so the
+ *       holder's unlock sees it and wakes: no waiter is left behind.
+ *         waiter: sees LOCKED           holder: unlocks, sees no waiters, wakes none
+ *         waiter: compare-and-swap fails, sees the mutex free, takes it.
+ *   M3. WOKEN is set by an unlock that finds it clear, and cleared by the woken waiter alone, in
+ *       the step in which it takes the mutex or joins the queue again (at the front).
+ *   M4. unlock_slow() finds LOCKED and WAITING without WOKEN. All three stay so until it has the
+ *       queue's lock: only unlocks clear LOCKED, set WOKEN or take waiters, and the caller is the
+ *       only one that may unlock. So the queue is not empty.
+ *   M5. After an unlock has freed the word it touches the mutex only while a goroutine that is
+ *       bound to come back to the mutex (the one which it is going to wake) cannot have run. So the
+ *       last user may free the mutex right after its own unlock, though others may have been in
+ *       theirs.
  *
  * Rejected
  *   Handing over always: every contended section would cost a switch, and threads queue up behind
- * one that sleeps. Waking without WOKEN: each unlock during one waiter's way to the mutex wakes
- * another one, for nothing.
+ *     one that sleeps.
+ *   Waking without WOKEN: each unlock during one waiter's way to the mutex wakes another one, for
+ *     nothing.
  */
 #include "sched/mutex.h"
 

@@ -3,11 +3,11 @@
  * Select: one of several channel operations.
  *
  * Design. Three passes, after Go's runtime/select.go:
- *   1. lock all channels in ascending order of address, look at the cases in random order, carry
- * out the first that can go on;
- *   2. else put a waiter on every channel's queue and park. Wakers, and the deadline, compete
- * through the claim of waiter.c, whose invariants (W1 … W5) are cited here;
- *   3. after waking, take the other waiters off, one channel at a time.
+ *   1. Lock all channels in ascending order of address, look at the cases in random order, carry
+ *      out the first that can go on.
+ *   2. Else put a waiter on every channel's queue and park. Wakers, and the deadline, compete
+ *      through the claim of waiter.c, whose invariants (W1 … W5) are cited here.
+ *   3. After waking, take the other waiters off, one channel at a time.
  *
  * All locks are held together in pass 1 and until the last waiter is queued, else two selects could
  * each find the other not yet there. The lock with which the goroutine parks (wait.parked) is the
@@ -17,7 +17,8 @@
  *   NULL channels take no part. If nothing is left, only the deadline can end the wait.
  *   A channel may be there several times: it is locked once.
  *   Partners are woken after every lock is released: they may be on their way off their stack with
- * one of them (W4). n has no limit; up to CASES_INLINE cases need no memory.
+ *     one of them (W4).
+ *   n has no limit; up to CASES_INLINE cases need no memory.
  */
 #include <errno.h>
 #include <stdlib.h>

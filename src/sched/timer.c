@@ -10,27 +10,32 @@
  *
  * Invariants
  *   T1. timer->heap is changed under the lock of that heap only, and while it names a heap the
- * record is at heap->slots[timer->index]. T2. What is in a heap is valid memory: a record is
- * removed, or its due() has returned, before its storage goes. T3. timer->heap = NULL is the last
- * access to a record for which due() said false. It is a release, so that wait_timer_stop(), which
- * may look at it without the lock, knows that due() has returned. T4. Not more than DUE_BATCH
- * timers are taken out in one go: a hundred thousand that are due at once must not keep the lock
- * for milliseconds. T5. p->timer_next is written under the lock, and sched_timer_lowered() is
- * called after it became lower. The store is sequentially consistent and so are the loads in
- * timers_earliest(): a sleeper that has announced how long it will sleep and then asks for the
- * earliest timer either sees the new one, or is seen by sched_timer_lowered().
+ *       record is at heap->slots[timer->index].
+ *   T2. What is in a heap is valid memory: a record is removed, or its due() has returned, before
+ *       its storage goes.
+ *   T3. timer->heap = NULL is the last access to a record for which due() said false. It is a
+ *       release, so that wait_timer_stop(), which may look at it without the lock, knows that due()
+ *       has returned.
+ *   T4. Not more than DUE_BATCH timers are taken out in one go: a hundred thousand that are due at
+ *       once must not keep the lock for milliseconds.
+ *   T5. p->timer_next is written under the lock, and sched_timer_lowered() is called after it
+ *       became lower. The store is sequentially consistent and so are the loads in
+ *       timers_earliest(): a sleeper that has announced how long it will sleep and then asks for
+ *       the earliest timer either sees the new one, or is seen by sched_timer_lowered().
  *
  * Rejected
  *   Pairing heap, links in the records: no array to grow, insertion in O(1); but the first removal
- * after a million insertions walks a million records under the lock. Marking stopped timers and
- * removing them when they come up: records lie on stacks and would have to stay (T2), and deadlines
- * that are set and stopped a million times a second would fill the heap. Timer wheel: coarse
- * instants, and nothing to say when the next one is due without a search.
+ *     after a million insertions walks a million records under the lock.
+ *   Marking stopped timers and removing them when they come up: records lie on stacks and would
+ *     have to stay (T2), and deadlines that are set and stopped a million times a second would fill
+ *     the heap.
+ *   Timer wheel: coarse instants, and nothing to say when the next one is due without a search.
  *
  * Corners
  *   A goroutine that sleeps parks under the heap's lock: nobody can find the timer due before it is
- * off its stack. The storage of a goroutine's timer outlives the runtime's end only until stacks
- * are freed; timers_fini() forgets them all.
+ *     off its stack.
+ *   Timers that are left at the end of the runtime: timers_fini() takes them out while the stacks
+ *     on which some of them lie are still there.
  */
 #include "sched/timer.h"
 

@@ -5,12 +5,14 @@
  * built on it.
  *
  * A timer is in the heap of one P or in none. When its time has come, some M (any) that runs
- * timers_run() calls due(timer)    under the heap's lock, with the timer still in the heap: so
- * wait_timer_stop() has either removed it before, or returns after. It decides what becomes of the
- * instant and must be a few instructions (no lock but of a higher rank than TIMERS). False: that
- * was all. run(…)        after the lock was released, if due() said true. May take any lock.
- * Goroutines that it makes ready it adds to the list, whose links are theirs (g->next), instead of
- * calling sched_ready().
+ * timers_run() calls
+ *
+ * - due(), under the heap's lock, with the timer still in the heap: so wait_timer_stop() has either
+ *   removed it before, or returns after. It decides what becomes of the instant and must be a few
+ *   instructions (no lock but of a higher rank than TIMERS). False: that was all.
+ * - run(), after the lock was released, if due() said true. May take any lock. Goroutines that it
+ *   makes ready it adds to the list, whose links are theirs (g->next), instead of calling
+ *   sched_ready().
  *
  * So that nothing of a timer is touched after its storage has gone, due() must say false, or gain
  * something that keeps the record alive until run() is through with it: the right to wake the

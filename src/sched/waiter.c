@@ -13,45 +13,52 @@
  *
  * sched_park() releases one lock only, and a select waits on many. It therefore releases all of
  * them but one, wait->parked, and parks with that one. Wakers on the other queues come in before
- * the goroutine is off its stack; they may claim, take off and copy at once, but before
+ * the goroutine is off its stack; they may take off, claim and copy at once, but before
  * sched_ready() they wait for wait->parked to be free (wait_parked).
  *
  * Invariants
  *   W1. The goroutine sets claim = 0 before its first waiter is on a queue and before the deadline
- * starts, under all the locks. A waker sees a waiter only under its queue's lock, so it sees that 0
- * or a later value. W2. No waker touches g->claim of a wait that is over. Between two waits of g:
+ *       starts, under all the locks. A waker sees a waiter only under its queue's lock, so it sees
+ *       that 0 or a later value.
+ *   W2. No waker touches g->claim of a wait that is over. Between two waits of g:
  *         waker: pops w of queue A under lock A, is delayed before the compare-and-swap
  *         other: claims, wakes g; g returns from its select and begins another wait: claim = 0
  *         waker: compare-and-swap succeeds, on the wrong wait.
  *       It cannot happen: before g leaves it takes lock A (waiters_remove, also when the waiter is
- * not there any more), which the waker holds until it is through with the compare-and-swap.
- * Likewise wait_deadline_stop() and the heap's lock, under which deadline_due() runs. W3. No
- * goroutine is made ready before it is off its stack. g holds wait->parked (lock L) from before it
- * releases lock A until the switch is done. Waker on A: g: holds A and L         waker: waits for A
+ *       not there any more), which the waker holds until it is through with the compare-and-swap.
+ *       Likewise wait_deadline_stop() and the heap's lock, under which deadline_due() runs.
+ *   W3. No goroutine is made ready before it is off its stack. g holds wait->parked (lock L) from
+ *       before it releases lock A until the switch is done. Waker on A:
+ *         g: holds A and L         waker: waits for A
  *         g: releases A            waker: takes A, pops, claims, copies, releases A
- *         g: still on its stack    waker: wait_parked(): L is held, so it takes L, that is, waits
- *         g: off its stack, the next context releases L     waker: takes and releases L,
- * sched_ready(g). A free L seen by the waker is enough: it got A (or the heap's lock) from g, after
- * g had taken L, so a free L means that g, or a later holder, has released it. W4. wait_parked()
- * waits for L with no lock of rank CHAN held, as the address of L may be anywhere in their order.
- *       Holders of L never wait for a lock that a claim's winner holds, as the winner holds none.
+ *         g: still on its stack    waker: wait_parked(): L is held, so it waits for L
+ *         g: off its stack, the next context releases L
+ *                                  waker: takes and releases L, sched_ready(g).
+ *       A free L seen by the waker is enough: it got A (or the heap's lock) from g after g had
+ *       taken L, so a free L means that g, or a later holder, has released it.
+ *   W4. wait_parked() waits for L with no lock of rank CHAN held, as the address of L may be
+ *       anywhere in their order. Holders of L never wait for a lock that a claim's winner holds, as
+ *       the winner holds none.
  *   W5. The storage of a waiter and a wait (g's stack) is there until sched_ready(g) by the winner,
- * and for losers until they release their queue's lock (W2). Wakers touch the queue's owner (a
- * channel) no more after releasing its lock: the woken goroutine may free it. (The kernel's wake-up
- * call at the end of lock_release() names an address only, and does not touch it.)
+ *       and for losers until they release their queue's lock (W2). Wakers touch the queue's owner
+ *       (a channel) no more after releasing its lock: the woken goroutine may free it. (The
+ *       kernel's wake-up call at the end of lock_release() names an address only, and does not
+ *       touch it.)
  *
  * Rejected
  *   Keeping the lock of every channel until the goroutine is off its stack, as Go's selparkcommit
- * does: would make the context switch run a callback for everybody, and lengthens the sections of
- * channels that have nothing to do. A lock of its own in struct wait as L: one more locked
- * instruction for each select, and the channels' locks do. Waking through a state "claimed, but not
- * parked yet", which the parking goroutine finds and turns back: saves the wait in W3 (some tens of
- * nanoseconds, rare), but the park has to be undone after its trace event was written.
+ *     does: would make the context switch run a callback for everybody, and lengthens the sections
+ *     of channels that have nothing to do.
+ *   A lock of its own in struct wait as L: one more locked instruction for each select, and the
+ *     channels' locks do.
+ *   Waking through a state "claimed, but not parked yet", which the parking goroutine finds and
+ *     turns back: saves the wait in W3 (some tens of nanoseconds, rare), but the park has to be
+ *     undone after its trace event was written.
  *
  * Corners
- *   A select may have two waiters on one queue's channel (send and receive), or on the same queue.
- * The first one taken wins; the other loses its claim like any other. A waker may be on a thread
- * without M (close): all of this works there too.
+ *   A select may have two waiters on one channel (send and receive), or on the same queue. The
+ *     first one taken wins; the other loses its claim like any other.
+ *   A waker may be on a thread without M (close): all of this works there too.
  */
 #include "sched/waiter.h"
 

@@ -7,14 +7,14 @@
  *
  * Invariants
  *   G1. A waiter is counted while the group's lock is held, and parks with that lock: who takes the
- * lock after having seen a waiter counted finds it on the queue and off its stack. G2. The call
- * that brings the count to 0 without waiters does not touch the group any more: a waiter that comes
- * later sees 0 and may free it. With waiters it owns them: they cannot return before it wakes them,
- * which is the last thing it does.
+ *       lock after having seen a waiter counted finds it on the queue and off its stack.
+ *   G2. The call that brings the count to 0 without waiters does not touch the group any more: a
+ *       waiter that comes later sees 0 and may free it. With waiters it owns them: they cannot
+ *       return before it wakes them, which is the last thing it does.
  *
  * Corners
- *   Reuse: the next round's add() has to come after the waits of this one have returned; a waiter
- * count that is not 0 when the count leaves 0 shows that it did not.
+ *   Reuse: the next round's add() has to come after the waits of this one have returned; a number
+ *     of waiters that is not 0 when the count leaves 0 shows that it did not.
  */
 #include "sched/mutex.h"
 
