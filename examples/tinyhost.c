@@ -241,8 +241,7 @@ static void *worker_main(void *arg)
     if (weft_trace_m_register(pool.tracer, &w->m) < 0) /* [T] */
         abort();
     pthread_mutex_lock(&pool.lock);
-    while (!pool.quitting) {
-        safepoint(w);
+    while (safepoint(w), !pool.quitting) {
         task *t = queue_pop();
         if (!t) {
             if (w->proc)
