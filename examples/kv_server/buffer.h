@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes that grow at the end and are consumed from the front. Memory that is refused ends the program. */
+/* Bytes that grow at the end and are consumed from the front. Memory that is refused ends the
+ * program. */
 #ifndef KV_BUFFER_H
 #define KV_BUFFER_H
 

@@ -58,6 +58,11 @@ void reply_null(struct buffer *out)
     buffer_add(out, "$-1\r\n", 5);
 }
 
+void reply_null_array(struct buffer *out)
+{
+    buffer_add(out, "*-1\r\n", 5);
+}
+
 void reply_array(struct buffer *out, size_t count)
 {
     add_head(out, '*', (int64_t)count);

@@ -62,8 +62,8 @@ static void add_arg(struct request *r, size_t begin, size_t end)
 static enum request_state done(struct request *r, const char *data)
 {
     for (size_t i = 0; i < r->count; i++)
-        r->args[i] = (struct slice){data + r->offsets[2 * i],
-                                    r->offsets[2 * i + 1] - r->offsets[2 * i]};
+        r->args[i] =
+            (struct slice){data + r->offsets[2 * i], r->offsets[2 * i + 1] - r->offsets[2 * i]};
     return REQUEST_DONE;
 }
 
@@ -73,9 +73,8 @@ static enum request_state find_line(struct request *r, const char *data, size_t 
 {
     const char *begin = data + r->used;
     size_t there = size - r->used;
-    const char *end = there > r->searched
-                          ? memchr(begin + r->searched, '\n', there - r->searched)
-                          : NULL;
+    const char *end =
+        there > r->searched ? memchr(begin + r->searched, '\n', there - r->searched) : NULL;
     if ((end ? (size_t)(end - begin) : there) > limit)
         return REQUEST_BAD;
     if (!end) {
@@ -115,8 +114,8 @@ static enum request_state number_line(struct request *r, const char *data, size_
     if (state == REQUEST_MORE)
         return state;
     const char *line = data + r->used;
-    *number = length >= 2 && line[length - 1] == '\r' ? parse_number(line + 1, length - 2)
-                                                      : INT64_MIN;
+    *number =
+        length >= 2 && line[length - 1] == '\r' ? parse_number(line + 1, length - 2) : INT64_MIN;
     if (*number == INT64_MIN)
         return bad(r, wrong);
     r->used += length + 1;
@@ -148,8 +147,8 @@ static enum request_state bulk_head(struct request *r, const char *data, size_t 
         return bad(r, why);
     }
     int64_t length;
-    enum request_state state = number_line(r, data, size, "too big bulk count string",
-                                           "invalid bulk length", &length);
+    enum request_state state =
+        number_line(r, data, size, "too big bulk count string", "invalid bulk length", &length);
     if (state != REQUEST_DONE)
         return state;
     if (length < 0 || (uint64_t)length > r->limit)
@@ -222,7 +221,8 @@ static char unescape(const char **p, const char *end)
     }
 }
 
-/* Unquotes from *p (behind the quote) to *to. False: the quote is not closed, or something sticks to it. */
+/* Unquotes from *p (behind the quote) to *to. False: the quote is not closed, or something sticks
+ * to it. */
 static bool unquote(const char **p, const char *end, char quote, char **to)
 {
     while (*p < end && **p != quote) {
@@ -245,7 +245,8 @@ static bool unquote(const char **p, const char *end, char quote, char **to)
 static enum request_state parse_inline(struct request *r, char *data, size_t size)
 {
     size_t length;
-    enum request_state state = find_line(r, data, size, r->limit < MAX_INLINE ? r->limit : MAX_INLINE, &length);
+    enum request_state state =
+        find_line(r, data, size, r->limit < MAX_INLINE ? r->limit : MAX_INLINE, &length);
     if (state == REQUEST_BAD)
         return bad(r, "too big inline request");
     if (state == REQUEST_MORE)

@@ -18,7 +18,8 @@ struct shard {
 static struct shard shards[SHARDS];
 static uint64_t seed;
 
-/* Multiply and mix, eight bytes at a time, from a secret start: keys that collide cannot be chosen from outside. */
+/* Multiply and mix, eight bytes at a time, from a secret start: keys that collide cannot be chosen
+ * from outside. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
     __extension__ typedef unsigned __int128 wide;
@@ -149,7 +150,8 @@ uint64_t store_lock_all(const struct slice *keys, size_t count, size_t step)
     uint64_t wanted = 0;
     for (size_t i = 0; i < count; i += step)
         wanted |= UINT64_C(1) << shard_index(hash_of(keys[i]));
-    for (unsigned i = 0; i < SHARDS; i++) /* always in this order: no two callers wait for each other */
+    for (unsigned i = 0; i < SHARDS;
+         i++) /* always in this order: no two callers wait for each other */
         if (wanted >> i & 1)
             weft_mutex_lock(&shards[i].lock);
     return wanted;

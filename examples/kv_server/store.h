@@ -2,8 +2,8 @@
 /*
  * The data: a hash map from keys to strings or lists, cut into shards, each behind a weft mutex.
  *
- * A key with an expiry is gone from that instant on: lookups do not see it, and a goroutine that calls store_sweep()
- * frees what nobody looks up.
+ * A key with an expiry is gone from that instant on: lookups do not see it, and a goroutine that
+ * calls store_sweep() frees what nobody looks up.
  */
 #ifndef KV_STORE_H
 #define KV_STORE_H
@@ -41,7 +41,8 @@ void store_fini(void);
 struct shard *store_lock(struct slice key);
 void store_unlock(struct shard *shard);
 
-/* Locks the shards of several keys (every step-th of keys), each once. Returns what unlocks them. */
+/* Locks the shards of several keys (every step-th of keys), each once. Returns what unlocks them.
+ */
 uint64_t store_lock_all(const struct slice *keys, size_t count, size_t step);
 void store_unlock_all(uint64_t locked);
 /* The shard of a key, locked by store_lock_all(). */
