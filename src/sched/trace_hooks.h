@@ -13,6 +13,9 @@
 
 static inline bool hook_tracing(void)
 {
+#ifdef WEFT_WITHOUT_HOOKS /* a benchmark's build, to measure what this branch costs */
+    return false;
+#endif
     return unlikely(
         atomic_load_relaxed(&((struct weft_tracer_hint *)(void *)sched.tracer)->enabled) != 0);
 }
