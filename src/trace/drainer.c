@@ -255,12 +255,12 @@ static void execute(weft_tracer *tracer, struct trace_command *command)
             advance(tracer);
         break;
     case TRACE_REQUEST_STOP_ALL:
-    case TRACE_REQUEST_QUIT:
         stop_all(tracer);
         break;
+    case TRACE_REQUEST_QUIT: /* the thread's own end: work_until_quit() */
+        break;
     }
-    if (command->kind != TRACE_REQUEST_QUIT)
-        command_done(command, rc);
+    command_done(command, rc);
 }
 
 static void wait_for_work(weft_tracer *tracer)
@@ -278,10 +278,12 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
 {
     for (;;) {
         struct trace_command *command = command_take(tracer);
+        if (command && command->kind == TRACE_REQUEST_QUIT) {
+            stop_all(tracer);
+            return command;
+        }
         if (command) {
-            execute(tracer, command);
-            if (command->kind == TRACE_REQUEST_QUIT)
-                return command;
+            execute(tracer, command); /* and it is gone */
         } else if (tracing(tracer) &&
                    (atomic_load_relaxed(&tracer->asked) || base_clock_monotonic() >= tracer->next_tick)) {
             advance(tracer);
