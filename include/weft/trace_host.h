@@ -184,7 +184,9 @@ WEFT_API int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m);
 /* Hands over what the thread has buffered and removes it. Not in a section. Any thread that owns m. */
 WEFT_API void weft_trace_m_unregister(weft_tracer *tracer, weft_trace_m *m);
 
-/* In the child after fork(): tracing is off and every buffer of the parent is forgotten. */
+/* In the child after fork(), on its only thread: tracing is off, every buffer of the parent is forgotten, and no M is
+ * registered any more (unregistering one does nothing). Streams of the parent receive nothing; weft_trace_stop() still
+ * frees their handles. */
 WEFT_API void weft_tracer_after_fork(weft_tracer *tracer);
 
 /* ---- Sections ---- */
@@ -265,6 +267,22 @@ WEFT_API void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_c
 WEFT_API void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c, weft_trace_stw_reason reason,
                                    uint64_t stack);
 WEFT_API void weft_trace_stw_end(weft_trace_section *s, weft_trace_context c);
+
+/* ---- Annotations by the user's code that runs on c.g. Texts are bytes with a length, cut to 1024. ---- */
+
+/* Tasks: `task` is the host's number, neither 0 nor 2^64-1, unique in the process; parent 0: none. */
+WEFT_API void weft_trace_task_begin(weft_trace_section *s, weft_trace_context c, uint64_t task, uint64_t parent,
+                                    const char *name, size_t size, uint64_t stack);
+WEFT_API void weft_trace_task_end(weft_trace_section *s, weft_trace_context c, uint64_t task, uint64_t stack);
+/* Regions nest properly on a G; begin and end have the same task (0: the background task) and name. */
+WEFT_API void weft_trace_region_begin(weft_trace_section *s, weft_trace_context c, uint64_t task, const char *name,
+                                      size_t size, uint64_t stack);
+WEFT_API void weft_trace_region_end(weft_trace_section *s, weft_trace_context c, uint64_t task, const char *name,
+                                    size_t size, uint64_t stack);
+WEFT_API void weft_trace_log(weft_trace_section *s, weft_trace_context c, uint64_t task, const char *key,
+                             size_t key_size, const char *value, size_t value_size, uint64_t stack);
+/* What c.g is from now on; an empty label is not written. */
+WEFT_API void weft_trace_label(weft_trace_section *s, weft_trace_context c, const char *label, size_t size);
 
 /* ---- Identity of a G record ---- */
 

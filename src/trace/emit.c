@@ -75,15 +75,6 @@ void trace_prologue_slow(weft_trace_section *s, weft_trace_context c, uint64_t g
         trace_status_g(s, c.g, s->m->tid, g_status);
 }
 
-static inline void prologue(weft_trace_section *s, weft_trace_context c, uint64_t g_status, uint64_t p_status)
-{
-    uint64_t n = s->generation;
-    bool p_known = !c.p || trace_was_traced(trace_marks_p(c.p), n);
-    bool g_known = !c.g || trace_was_traced(trace_marks_g(c.g), n);
-    if (unlikely(!p_known || !g_known))
-        trace_prologue_slow(s, c, g_status, p_status);
-}
-
 static inline uint64_t next_seq_g(const weft_trace_section *s, weft_trace_g *g)
 {
     return trace_next_seq(trace_marks_g(g), s->generation);
@@ -104,19 +95,19 @@ static inline bool has_since_23(const weft_trace_section *s)
 
 void weft_trace_procs_change(weft_trace_section *s, weft_trace_context c, uint32_t procs, uint64_t stack)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, PROCS_CHANGE, .procs_value = procs, .stack = stack);
 }
 
 void weft_trace_proc_start(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_SYSCALL, P_IDLE);
+    trace_prologue(s, c, G_SYSCALL, P_IDLE);
     EMIT(s, PROC_START, .p = c.p->id, .p_seq = next_seq_p(s, c.p));
 }
 
 void weft_trace_proc_stop(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_SYSCALL, P_RUNNING);
+    trace_prologue(s, c, G_SYSCALL, P_RUNNING);
     EMIT(s, PROC_STOP);
 }
 
@@ -125,9 +116,9 @@ void weft_trace_proc_steal(weft_trace_section *s, weft_trace_context c, bool own
 {
     trace_status_p(s, victim, P_ABANDONED);
     if (own_syscall)
-        prologue(s, c, G_SYSCALL, P_ABANDONED);
+        trace_prologue(s, c, G_SYSCALL, P_ABANDONED);
     else
-        prologue(s, c, G_RUNNING, P_RUNNING);
+        trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, PROC_STEAL, .p = victim->id, .p_seq = next_seq_p(s, victim), .m = m_tid);
 }
 
@@ -153,7 +144,7 @@ void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trac
                           uint64_t stack)
 {
     uint64_t entry_stack = weft_trace_stack(s, &entry, 1);
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     trace_set_traced(trace_marks_g(g), s->generation);
     if (blocked && has_since_23(s)) {
         EMIT(s, GO_CREATE_BLOCKED, .new_g = g->id, .new_stack = entry_stack, .stack = stack);
@@ -178,32 +169,32 @@ void weft_trace_go_destroy_syscall(weft_trace_section *s, weft_trace_g *g)
 
 void weft_trace_go_start(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_RUNNABLE, P_RUNNING);
+    trace_prologue(s, c, G_RUNNABLE, P_RUNNING);
     emit_start(s, c.g);
 }
 
 void weft_trace_go_stop(weft_trace_section *s, weft_trace_context c, weft_trace_stop_reason reason, uint64_t stack)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, GO_STOP, .reason_string = trace_string_stop(reason), .stack = stack);
 }
 
 void weft_trace_go_block(weft_trace_section *s, weft_trace_context c, weft_trace_block_reason reason, uint64_t stack)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, GO_BLOCK, .reason_string = trace_string_block(reason), .stack = stack);
 }
 
 void weft_trace_go_destroy(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, GO_DESTROY);
 }
 
 void weft_trace_go_unblock(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, uint64_t stack)
 {
     trace_status_g(s, g, WIRE_NO_ID, G_WAITING);
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, GO_UNBLOCK, .g = g->id, .g_seq = next_seq_g(s, g), .stack = stack);
 }
 
@@ -221,7 +212,7 @@ static void switch_in_steps(weft_trace_section *s, weft_trace_g *g, bool destroy
 void weft_trace_go_switch(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, bool destroy)
 {
     trace_status_g(s, g, WIRE_NO_ID, G_WAITING);
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     if (!has_since_23(s))
         switch_in_steps(s, g, destroy);
     else if (destroy)
@@ -232,20 +223,20 @@ void weft_trace_go_switch(weft_trace_section *s, weft_trace_context c, weft_trac
 
 void weft_trace_syscall_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     /* The P's number: the ProcSteal that may follow comes from another stream. */
     EMIT(s, GO_SYSCALL_BEGIN, .p_seq = next_seq_p(s, c.p), .stack = stack);
 }
 
 void weft_trace_syscall_end(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_SYSCALL, P_SYSCALL);
+    trace_prologue(s, c, G_SYSCALL, P_SYSCALL);
     EMIT(s, GO_SYSCALL_END);
 }
 
 void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_SYSCALL, P_RUNNING);
+    trace_prologue(s, c, G_SYSCALL, P_RUNNING);
     EMIT(s, GO_SYSCALL_END_BLOCKED);
 }
 
@@ -253,13 +244,13 @@ void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_context c)
 
 void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c, weft_trace_stw_reason reason, uint64_t stack)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, STW_BEGIN, .kind_string = trace_string_stw(reason), .stack = stack);
 }
 
 void weft_trace_stw_end(weft_trace_section *s, weft_trace_context c)
 {
-    prologue(s, c, G_RUNNING, P_RUNNING);
+    trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, STW_END);
 }
 

@@ -9,6 +9,7 @@
 #ifndef WEFT_TRACE_EMIT_H
 #define WEFT_TRACE_EMIT_H
 
+#include "trace/status.h"
 #include "wire/events.h"
 
 #include <weft/trace_host.h>
@@ -25,11 +26,21 @@ void trace_emit(weft_trace_section *section, uint8_t tag, unsigned count, const 
     trace_emit((section), WIRE_EV_##symbol, WIRE_ARGC_##symbol,                                    \
                (const uint64_t *)(const void *)&(struct emit_##symbol){__VA_ARGS__})
 
+/* The statuses of the M's own P and G where they are missing in this generation; trace_prologue() looks first. */
+void trace_prologue_slow(weft_trace_section *section, weft_trace_context c, uint64_t g_status, uint64_t p_status);
+
 /*
  * The statuses of the M's own P and G, written where they are missing in this generation, before an event for which
  * they are given. Either may be absent.
  */
-void trace_prologue_slow(weft_trace_section *section, weft_trace_context c, uint64_t g_status, uint64_t p_status);
+static inline void trace_prologue(weft_trace_section *s, weft_trace_context c, uint64_t g_status, uint64_t p_status)
+{
+    uint64_t n = s->generation;
+    bool p_known = !c.p || trace_was_traced(trace_marks_p(c.p), n);
+    bool g_known = !c.g || trace_was_traced(trace_marks_g(c.g), n);
+    if (unlikely(!p_known || !g_known))
+        trace_prologue_slow(s, c, g_status, p_status);
+}
 
 /* Statuses, if they are missing in this generation. m_tid: the thread of a G that is running or in a system call. */
 void trace_status_p(weft_trace_section *section, weft_trace_p *p, uint64_t status);
