@@ -27,9 +27,13 @@ typedef struct trace_build_id {
  */
 trace_elf *trace_elf_open(const char *path);
 
+/* The same from a symbol table in memory, which is copied. The table may be empty. */
+trace_elf *trace_elf_from_table(const uint8_t *entries, uint64_t size, const uint8_t *strings,
+                                uint64_t strings_size);
+
 /*
- * The same from the image in memory. Only while the object cannot be unloaded (in dl_iterate_phdr);
- * names are copied. bias: the difference between its addresses in memory and its own.
+ * The same from the image of a loaded object. Only while it cannot be unloaded (in
+ * dl_iterate_phdr). bias: the difference between its addresses in memory and its own.
  */
 trace_elf *trace_elf_from_image(uintptr_t bias, const Elf64_Phdr *headers, unsigned count);
 void trace_elf_free(trace_elf *elf);
@@ -37,6 +41,8 @@ void trace_elf_free(trace_elf *elf);
 /* True if the file is the one that was loaded with these program headers. */
 bool trace_elf_has_headers(const trace_elf *elf, const Elf64_Phdr *headers, unsigned count);
 trace_build_id trace_elf_build_id(const trace_elf *elf);
+trace_build_id trace_build_id_in_notes(const uint8_t *notes, uint64_t size);
+/* Under the same condition as trace_elf_from_image(). */
 trace_build_id trace_build_id_of_image(uintptr_t bias, const Elf64_Phdr *headers, unsigned count);
 
 bool trace_elf_has_section(const trace_elf *elf, const char *name);
