@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing readers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reader/header.h"
+#include "reader/reader.h"
+
+static void init_references(struct weft_reader *reader)
+{
+    for (unsigned id = 0; id < WIRE_EVENT_LIMIT; id++) {
+        const struct wire_event_spec *spec = &wire_event_specs[id];
+        struct reader_references *refs = &reader->references[id];
+        unsigned strings = 0;
+        for (unsigned i = 0; i < spec->argc && wire_event_is_timed(id); i++) {
+            if (spec->args[i].kind == WIRE_ARG_STACK)
+                refs->stack = (uint8_t)(i + 1);
+            else if (spec->args[i].kind == WIRE_ARG_NEW_STACK)
+                refs->new_stack = (uint8_t)(i + 1);
+            else if (spec->args[i].kind == WIRE_ARG_STRING)
+                refs->strings[strings++] = (uint8_t)(i + 1);
+        }
+    }
+}
+
+static weft_reader *reader_new(weft_read_fn read, void *context)
+{
+    weft_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return NULL;
+    reader->fd = -1;
+    reader->status = reader->next_status = 1;
+    reader->fault.error = (weft_reader_error){"", 0, 0, ""};
+    init_references(reader);
+    if (!reader_source_init(&reader->source, read, context) || !reader_order_init(&reader->order)) {
+        weft_reader_free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+/* Reads the header; from here on *out explains failures. */
+static int start(weft_reader *reader)
+{
+    int status = reader_header_read(&reader->source, &reader->version, &reader->fault);
+    if (status)
+        return reader->status = reader->next_status = status;
+    reader_generation_init(&reader->gen, reader->version, &reader->fault);
+    reader->gather = (struct reader_gather){.source = &reader->source,
+                                            .version = reader->version,
+                                            .fault = &reader->fault,
+                                            .warnings = reader->warnings};
+    return 0;
+}
+
+int weft_reader_open_callback(weft_reader **out, weft_read_fn read, void *context)
+{
+    *out = reader_new(read, context);
+    return *out ? start(*out) : -ENOMEM;
+}
+
+static ptrdiff_t read_fd(void *context, void *data, size_t size)
+{
+    const weft_reader *reader = context;
+    for (;;) {
+        ssize_t n = read(reader->fd, data, size);
+        if (n >= 0 || errno != EINTR)
+            return n >= 0 ? n : -errno;
+    }
+}
+
+static int open_fd(weft_reader **out, int fd, bool owns)
+{
+    weft_reader *reader = *out = reader_new(read_fd, NULL);
+    if (!reader) {
+        if (owns)
+            close(fd);
+        return -ENOMEM;
+    }
+    reader->source.context = reader;
+    reader->fd = fd;
+    reader->owns_fd = owns;
+    return start(reader);
+}
+
+int weft_reader_open_fd(weft_reader **out, int fd)
+{
+    return open_fd(out, fd, false);
+}
+
+int weft_reader_open_path(weft_reader **out, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        return open_fd(out, fd, true);
+    int error = -errno;
+    weft_reader *reader = *out = reader_new(read_fd, NULL);
+    if (!reader)
+        return -ENOMEM;
+    reader->status = reader->next_status = error;
+    return reader_fail(&reader->fault, "IO", 0, 0, "cannot open: %s", strerror(-error)), error;
+}
+
+void weft_reader_free(weft_reader *reader)
+{
+    if (!reader)
+        return;
+    reader_cursors_close(reader);
+    READER_VEC_FINI(&reader->cursors);
+    reader_frontier_fini(&reader->frontier);
+    reader_order_fini(&reader->order);
+    reader_generation_fini(&reader->gen);
+    reader_gather_fini(&reader->gather);
+    reader_source_fini(&reader->source);
+    if (reader->owns_fd)
+        close(reader->fd);
+    free(reader);
+}

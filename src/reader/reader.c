@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reader itself: one generation after the other; in each, the event at the frontier that can
+ * advance is applied to the ordering state, checked and stamped (ordering.md 1, 2.5, 3.5, 3.6).
+ */
+#include "reader/reader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIVE 1
+
+typedef unsigned long long ull;
+
+/* -------- errors -------- */
+
+static const struct reader_batch *batch_of(const weft_reader *reader,
+                                           const struct reader_cursor *cursor)
+{
+    return &reader->gen.batches.at[cursor->batch];
+}
+
+static uint64_t event_offset(const weft_reader *reader, const struct reader_cursor *cursor)
+{
+    return batch_of(reader, cursor)->offset + reader_cursor_event(cursor)->at;
+}
+
+static int fail_event(weft_reader *reader, const struct reader_cursor *cursor, const char *rule,
+                      const char *why)
+{
+    long long m = (long long)batch_of(reader, cursor)->m;
+    return reader_fail(&reader->fault, rule, reader->gen.number, event_offset(reader, cursor),
+                       "%s on thread %lld: %s",
+                       wire_event_specs[reader_cursor_event(cursor)->tag].name, m, why);
+}
+
+static int fail_stuck(weft_reader *reader)
+{
+    const struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
+    char why[256], text[384];
+    reader_order_explain(&reader->order, reader_cursor_event(cursor), why, sizeof why);
+    snprintf(text, sizeof text, "no event can be next; this one, the earliest of %u threads, %s",
+             reader->frontier.count, why);
+    return fail_event(reader, cursor, "ORD-1", text);
+}
+
+/* -------- delivery -------- */
+
+/* Stamps an event so that times strictly increase, and counts it as delivered. */
+static int deliver(weft_reader *reader, weft_event *event)
+{
+    if (event->time <= reader->last)
+        event->time = (int64_t)((uint64_t)reader->last + 1);
+    reader->last = event->time;
+    reader->shown = reader->gen.number;
+    return LIVE;
+}
+
+static int deliver_sync(weft_reader *reader, weft_event *event, int64_t time, bool has_data)
+{
+    *event = (weft_event){.time = time,
+                          .kind = WEFT_EVENT_SYNC,
+                          .m = WEFT_ID_NONE,
+                          .p = WEFT_ID_NONE,
+                          .g = WEFT_ID_NONE,
+                          .id = ++reader->syncs};
+    reader->sync_has_data = has_data;
+    return deliver(reader, event);
+}
+
+/* -------- generations -------- */
+
+void reader_cursors_close(weft_reader *reader)
+{
+    for (uint32_t i = 0; i < reader->cursors.count; i++)
+        reader_cursor_fini(&reader->cursors.at[i]);
+    reader->cursors.count = 0;
+}
+
+static int open_cursor(weft_reader *reader, const struct reader_stream *stream)
+{
+    struct reader_cursor cursor;
+    enum reader_step step = reader_cursor_init(&cursor, &reader->gen, stream);
+    if (step == READER_STEP_EVENT) {
+        struct reader_cursor *kept = READER_PUSH(&reader->cursors);
+        if (kept) {
+            *kept = cursor;
+            kept->thread = stream->m == WEFT_ID_NONE ? 0 : READER_ABSENT;
+            reader_frontier_push(&reader->frontier, reader_cursor_event(kept)->time,
+                                 reader->cursors.count - 1);
+            return 0;
+        }
+        step = READER_STEP_MEMORY;
+    }
+    int status = step == READER_STEP_END ? 0 : reader_cursor_fail(&cursor, &reader->gen, step);
+    reader_cursor_fini(&cursor);
+    return status;
+}
+
+static int open_cursors(weft_reader *reader)
+{
+    reader_cursors_close(reader);
+    uint32_t n = reader->gen.streams.count;
+    if (!reader_frontier_reset(&reader->frontier, n))
+        return reader_fail_memory(&reader->fault, reader->gen.number, reader->gen.offset);
+    int status = 0;
+    for (uint32_t i = 0; i < n && !status; i++)
+        status = open_cursor(reader, &reader->gen.streams.at[i]);
+    return status;
+}
+
+/* Opens the next generation, or ends the trace; a sync is delivered in either case. */
+static int next_generation(weft_reader *reader, weft_event *event)
+{
+    reader->running = false;
+    int status = reader_gather_next(&reader->gather, &reader->gen);
+    if (status <= 0) {
+        reader->next_status = status;
+        return deliver_sync(reader, event, reader->last, false);
+    }
+    reader_order_set_generation(&reader->order, &reader->gen);
+    status = open_cursors(reader);
+    if (status)
+        return status;
+    reader->sample = 0;
+    reader->running = true;
+    return deliver_sync(reader, event, reader_time(reader->gen.unit, reader->gen.min_time), true);
+}
+
+/* -------- samples -------- */
+
+static bool sample_is_due(const weft_reader *reader)
+{
+    return reader->sample < reader->gen.samples.count &&
+           (reader->frontier.count == 0 ||
+            reader->gen.samples.at[reader->sample].time < reader->frontier.at[0].time);
+}
+
+static int deliver_sample(weft_reader *reader, weft_event *event)
+{
+    const struct reader_sample *sample = &reader->gen.samples.at[reader->sample++];
+    uint32_t stack = reader_idmap_find(&reader->gen.stack_of, sample->stack);
+    if (stack == READER_ABSENT) {
+        reader_warn(reader->warnings, READER_ODD_SAMPLE_STACK, reader->gen.number, sample->offset);
+        stack = 0;
+    }
+    *event = (weft_event){.time = sample->time,
+                          .kind = WEFT_EVENT_STACK_SAMPLE,
+                          .m = sample->m,
+                          .p = sample->p,
+                          .g = sample->g,
+                          .stack = stack,
+                          .wire = WIRE_EV_CPU_SAMPLE};
+    return deliver(reader, event);
+}
+
+/* -------- events -------- */
+
+/* Tries the event of a cursor: READER_ADVANCE, READER_WAIT or a negative errno value, explained. */
+static int try_cursor(weft_reader *reader, struct reader_cursor *cursor, weft_event *event)
+{
+    struct reader_order *order = &reader->order;
+    uint64_t m = batch_of(reader, cursor)->m;
+    if (cursor->thread == READER_ABSENT)
+        cursor->thread = reader_order_thread(order, m, true);
+    if (cursor->thread == READER_ABSENT)
+        return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(reader, cursor));
+    order->thread = cursor->thread;
+    int status = reader_order_try(order, m, reader_cursor_event(cursor), event);
+    if (status < 0) {
+        fail_event(reader, cursor, order->rule, order->message);
+        reader->fault.error.rule = order->rule;
+    }
+    return status;
+}
+
+/* Resolves the stacks of an event and checks its strings. Returns the rule that is broken. */
+static const char *resolve(const weft_reader *reader, const struct reader_wire_event *from,
+                           weft_event *event, uint64_t *missing)
+{
+    const struct reader_generation *gen = &reader->gen;
+    const struct reader_references *refs = &reader->references[from->tag];
+    if (refs->stack) {
+        uint32_t stack = reader_idmap_find(&gen->stack_of, *missing = from->args[refs->stack - 1]);
+        if (stack == READER_ABSENT)
+            return "IDS-1";
+        event->stack = stack;
+    }
+    if (refs->new_stack) {
+        uint32_t stack =
+            reader_idmap_find(&gen->stack_of, *missing = from->args[refs->new_stack - 1]);
+        if (stack == READER_ABSENT)
+            return "IDS-1";
+        event->resource_stack = stack;
+    }
+    for (unsigned i = 0; i < 2 && refs->strings[i]; i++) {
+        *missing = from->args[refs->strings[i] - 1];
+        if (reader_idmap_find(&gen->string_of, *missing) == READER_ABSENT)
+            return "IDS-2";
+    }
+    return NULL;
+}
+
+static int fail_reference(weft_reader *reader, const char *rule, uint64_t offset, unsigned tag,
+                          uint64_t id)
+{
+    return reader_fail(&reader->fault, rule, reader->gen.number, offset,
+                       "%s refers to %s %llu, which does not exist", wire_event_specs[tag].name,
+                       rule[4] == '1' ? "stack" : "string", (ull)id);
+}
+
+/* These carry the resource's own stack, which is that of the event. */
+static bool stack_is_resources(unsigned tag)
+{
+    return tag == WIRE_EV_GO_STOP || tag == WIRE_EV_GO_BLOCK || tag == WIRE_EV_GO_SYSCALL_BEGIN ||
+           tag == WIRE_EV_GO_STATUS_STACK;
+}
+
+/*
+ * The event of the entry at index has advanced: goes to the next one of its cursor. An undecodable
+ * next event comes first, then missing references of this one, as Go's reader reports them.
+ */
+static int finish_event(weft_reader *reader, uint32_t index, weft_event *event)
+{
+    struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
+    const struct reader_wire_event *from = reader_cursor_event(cursor);
+    unsigned tag = from->tag;
+    uint64_t missing = 0, offset = event_offset(reader, cursor);
+    const char *rule = resolve(reader, from, event, &missing);
+    if (stack_is_resources(tag))
+        event->resource_stack = event->stack;
+
+    enum reader_step step = reader_cursor_step(cursor, &reader->gen);
+    if (step == READER_STEP_EVENT)
+        reader_frontier_rekey(&reader->frontier, index, reader_cursor_event(cursor)->time);
+    else if (step == READER_STEP_END)
+        reader_frontier_remove(&reader->frontier, index);
+    else
+        return reader_cursor_fail(cursor, &reader->gen, step);
+    if (rule)
+        return fail_reference(reader, rule, offset, tag, missing);
+    reader->queue_at = 0;
+    return deliver(reader, event);
+}
+
+/* The root waits: tries the other cursors in order of time. */
+static int advance_other(weft_reader *reader, weft_event *event)
+{
+    struct reader_frontier *frontier = &reader->frontier;
+    reader_frontier_sort(frontier);
+    for (uint32_t i = 1; i < frontier->count; i++) {
+        struct reader_cursor *cursor = &reader->cursors.at[frontier->at[i].cursor];
+        int status = try_cursor(reader, cursor, event);
+        if (status < 0)
+            return status;
+        if (status == READER_ADVANCE)
+            return finish_event(reader, i, event);
+    }
+    return fail_stuck(reader);
+}
+
+static int advance(weft_reader *reader, weft_event *event)
+{
+    struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
+    int status = try_cursor(reader, cursor, event);
+    if (__builtin_expect(status == READER_ADVANCE, 1))
+        return finish_event(reader, 0, event);
+    return status < 0 ? status : advance_other(reader, event);
+}
+
+static int next_queued(weft_reader *reader, weft_event *event)
+{
+    *event = reader->order.queue[reader->queue_at++];
+    if (reader->queue_at == reader->order.queued)
+        reader->order.queued = 0;
+    return deliver(reader, event);
+}
+
+static int next_event(weft_reader *reader, weft_event *event)
+{
+    if (reader->order.queued)
+        return next_queued(reader, event);
+    if (!reader->running ||
+        (reader->frontier.count == 0 && reader->sample == reader->gen.samples.count))
+        return next_generation(reader, event);
+    if (sample_is_due(reader))
+        return deliver_sample(reader, event);
+    return advance(reader, event);
+}
+
+int weft_reader_next(weft_reader *reader, weft_event *event)
+{
+    if (reader->status != LIVE)
+        return reader->status;
+    reader->status = reader->next_status;
+    if (reader->status != LIVE)
+        return reader->status;
+    int status = next_event(reader, event);
+    if (status < 0)
+        reader->status = reader->next_status = status;
+    return status;
+}

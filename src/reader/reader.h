@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEFT_READER_READER_H
+#define WEFT_READER_READER_H
+
+/* What a weft_reader is made of; see <weft/reader.h> for what it does. */
+
+#include "reader/decode.h"
+#include "reader/frontier.h"
+#include "reader/order.h"
+
+/* Where the arguments of an event are that refer to tables: position + 1, or 0. */
+struct reader_references {
+    uint8_t stack, new_stack;
+    uint8_t strings[2];
+};
+
+struct weft_reader {
+    struct reader_source source;
+    struct reader_gather gather;
+    struct reader_generation gen;
+    struct reader_order order;
+    struct reader_frontier frontier;
+    READER_VEC(struct reader_cursor) cursors;
+    struct reader_references references[WIRE_EVENT_LIMIT];
+
+    unsigned version;
+    uint32_t sample;         /* next CPU sample */
+    uint32_t queue_at;       /* next of order.queue */
+    bool running;            /* a generation is being delivered */
+    int64_t last;            /* time of the last event delivered */
+    uint64_t syncs;          /* delivered */
+    uint64_t shown;          /* generation of the last event delivered */
+    bool sync_has_data;      /* the last sync opened a generation */
+    int status, next_status; /* 1 while there may be events; what to return after the next one */
+
+    struct reader_fault fault;
+    weft_reader_warning warnings[READER_ODD_LIMIT];
+    int fd; /* for open_path and open_fd, else -1 */
+    bool owns_fd;
+};
+
+/* Frees the cursors of the current generation. */
+void reader_cursors_close(weft_reader *reader);
+
+#endif
