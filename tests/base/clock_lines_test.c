@@ -151,9 +151,10 @@ static void wrong_rate_is_mended_under_the_eyes_of_readers(void **unused)
         pthread_join(threads[i], NULL);
         assert_int_equal(steps[i], 0);
     }
-    print_message("bends: %u, drift left: %lld ns\n", state.version, (long long)drift_now());
+    int64_t drift = drift_now();
+    print_message("bends: %u, drift left: %lld ns\n", state.version, (long long)drift);
     assert_true(state.version >= 2);
-    assert_in_range(drift_now() < 0 ? -drift_now() : drift_now(), 0, 5000);
+    assert_in_range(drift < 0 ? -drift : drift, 0, 5000);
 }
 
 int main(void)
