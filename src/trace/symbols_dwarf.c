@@ -9,13 +9,16 @@
  * Rejected. libdwfl, which may ask a server in the network for debug information while it looks for
  * it.
  *
- * Corners. Out of memory, libdw calls a handler that must not return; its default ends the process.
- * Ours jumps out of libdw, whose object is given up from then on and never freed, as nobody knows
- * in what state it is.
+ * Corners. libdw does not survive a refused allocation everywhere: it aborts, reads a null pointer,
+ * or calls a handler that must not return and by default ends the process. So it is called only
+ * when the kernel would give as much address space as it could want; and the handler jumps out of
+ * libdw, whose object is given up from then on and never freed, as nobody knows its state.
  */
 #include "trace/symbols_dwarf.h"
 
 #ifdef WEFT_WITH_LIBDW
+
+#include "base/pages.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -24,6 +27,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* More than any compiler nests; ends the walk through malformed input. */
@@ -50,6 +54,7 @@ typedef struct unit {
 
 struct trace_dwarf {
     int fd;
+    size_t headroom; /* bytes that libdw might want for one address */
     Dwarf *dw;
     bool indexed;
     bool dead; /* memory was refused inside libdw */
@@ -64,6 +69,19 @@ static __thread jmp_buf *out_of_memory;
 __attribute__((noreturn)) static void give_up(void)
 {
     longjmp(*out_of_memory, 1);
+}
+
+/* Tables of a unit are of the size of the file at most, or of this, where the file is compressed.
+ */
+#define LEAST_HEADROOM ((size_t)16 << 20)
+
+/* By mmap: a large malloc would change where the program's own blocks go. Nothing is touched. */
+static bool has_headroom(size_t size)
+{
+    void *pages = base_pages_alloc(size);
+    if (pages)
+        base_pages_free(pages, size);
+    return pages != NULL;
 }
 
 static bool grow(void **at, size_t count, size_t *capacity, size_t size)
@@ -340,15 +358,23 @@ static unsigned expand(trace_dwarf *d, uint64_t addr, trace_source *out, unsigne
 
 /* ---- interface ---- */
 
+static bool open_file(trace_dwarf *d, const char *path)
+{
+    struct stat st;
+    d->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (d->fd < 0 || fstat(d->fd, &st) != 0 || st.st_size < 0)
+        return false;
+    d->headroom = LEAST_HEADROOM + 2 * (size_t)st.st_size;
+    if (!has_headroom(d->headroom))
+        return false;
+    d->dw = dwarf_begin(d->fd, DWARF_C_READ);
+    return d->dw != NULL;
+}
+
 trace_dwarf *trace_dwarf_open(const char *path)
 {
     trace_dwarf *d = calloc(1, sizeof *d);
-    if (!d)
-        return NULL;
-    d->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (d->fd >= 0)
-        d->dw = dwarf_begin(d->fd, DWARF_C_READ);
-    if (!d->dw) {
+    if (d && !open_file(d, path)) {
         trace_dwarf_free(d);
         return NULL;
     }
@@ -374,7 +400,7 @@ void trace_dwarf_free(trace_dwarf *dwarf)
 
 unsigned trace_dwarf_expand(trace_dwarf *dwarf, uint64_t addr, trace_source *out, unsigned max)
 {
-    if (!dwarf || dwarf->dead || max == 0)
+    if (!dwarf || dwarf->dead || max == 0 || !has_headroom(dwarf->headroom))
         return 0;
     jmp_buf here;
     out_of_memory = &here;
