@@ -344,8 +344,8 @@ static void send_against_time(void *arg)
     CHECK_EQ(weft_chan_send(r->done, NULL), 0);
 }
 
-/* Deadlines of both sides are due about when the other one comes: each element arrives exactly if its
- * sender was told so. */
+/* Deadlines of both sides are due about when the other one comes: each element arrives exactly if
+ * its sender was told so. */
 static void deadlines_race_with_hand_off(void)
 {
     struct race r = {.chan = weft_chan_new(sizeof(int), 0),

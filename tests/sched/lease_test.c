@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The lease: goroutines that compute or block without a word delay nobody, and get a P back when they return. */
+/* The lease: goroutines that compute or block without a word delay nobody, and get a P back when
+ * they return. */
 #include "sched/on_runtime.h"
 
 #include <unistd.h>
@@ -140,7 +141,8 @@ static void annotated_blocking_reads_delay_nobody(void **state)
         assert_int_equal(run_with_procs(procs, block_body, &reader), 0);
 }
 
-/* Never blocks and never yields, but calls into the runtime all the time: it is asked to yield there. */
+/* Never blocks and never yields, but calls into the runtime all the time: it is asked to yield
+ * there. */
 static void call_in(void *arg)
 {
     weft_chan *chan = arg;
@@ -171,7 +173,8 @@ static void a_goroutine_that_calls_in_often_is_asked_to_yield(void **state)
         assert_int_equal(run_with_procs(procs, call_in_body, NULL), 0);
 }
 
-/* Threads come and go between inside and outside while leases are taken all the time: nothing is lost. */
+/* Threads come and go between inside and outside while leases are taken all the time: nothing is
+ * lost. */
 static uint64_t total;
 
 static void add_up(void *arg)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers of the scheduler's tests: cmocka, and a body that runs as the main goroutine with a number of Ps. */
+/* Helpers of the scheduler's tests: cmocka, and a body that runs as the main goroutine with a
+ * number of Ps. */
 #ifndef WEFT_TESTS_ON_RUNTIME_H
 #define WEFT_TESTS_ON_RUNTIME_H
 
@@ -39,13 +40,14 @@
 #define ROUNDS(n) (n)
 #endif
 
-/* A failed check on a goroutine: cmocka's assertions jump to the test's own thread, which goroutines must not do. */
-#define check(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);                    \
-            abort();                                                                                         \
-        }                                                                                                    \
+/* A failed check on a goroutine: cmocka's assertions jump to the test's own thread, which
+ * goroutines must not do. */
+#define check(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);          \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 static inline int run_with_procs(unsigned procs, int (*body)(void *), void *arg)

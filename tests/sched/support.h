@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the runtime share: bodies that run inside weft_run, checks that work on goroutines. */
+/* What the tests of the runtime share: bodies that run inside weft_run, checks that work on
+ * goroutines. */
 #ifndef WEFT_TESTS_SCHED_SUPPORT_H
 #define WEFT_TESTS_SCHED_SUPPORT_H
 
@@ -77,7 +78,10 @@ static inline void run_everywhere(void (*fn)(void))
         run_everywhere(name);                                                                      \
     }
 
-#define TEST(name) {#name, test_##name, NULL, NULL, NULL}
+#define TEST(name)                                                                                 \
+    {                                                                                              \
+#name, test_##name, NULL, NULL, NULL                                                       \
+    }
 
 static inline void go(void (*fn)(void *), void *arg)
 {
