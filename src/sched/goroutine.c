@@ -215,12 +215,11 @@ int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, b
     if (!g)
         return -ENOMEM;
     weft_trace_g_renew(&g->trace);
-    g->trace.id = m ? goroutine_new_id(m) : MAIN_GOROUTINE;
+    atomic_store_relaxed(&g->trace.id, m ? goroutine_new_id(m) : MAIN_GOROUTINE);
     g->fn = fn;
     g->arg = arg;
     g->system = system;
-    g->api_pc = (uintptr_t)fn;
-    g->api_frame = NULL;
+    g_set_place(g, NULL, (uintptr_t)fn);
     g->claim = 0;
     context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
     g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);

@@ -38,11 +38,13 @@ int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m)
 
 void weft_trace_m_unregister(weft_tracer *tracer, weft_trace_m *m)
 {
-    if (!m->link)
-        return; /* forgotten after a fork */
     invariant(!atomic_load_relaxed(&m->writing), "trace: thread %lu unregistered in a section",
               (unsigned long)m->tid);
     lock_acquire(&tracer->ms_lock);
+    if (!m->link) { /* forgotten after a fork */
+        lock_release(&tracer->ms_lock);
+        return;
+    }
     /* Both slots: of the generation that is written, and of one that is being drained. The number matters by its
      * parity only. */
     trace_buffer_flush(tracer, m, 0);
