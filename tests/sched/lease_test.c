@@ -85,7 +85,8 @@ static void dodge(int hogs)
 
 static void start_over(void)
 {
-    stop = entered = 0;
+    __atomic_store_n(&stop, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&entered, 0, __ATOMIC_RELEASE);
 }
 
 static int hog_body(void *arg)
