@@ -27,6 +27,7 @@ static long refuse_at = -1; /* number of allocations until the refusal; negative
 static bool for_good;
 static bool refused;
 
+#if OWN_MALLOC
 extern const char __executable_start, etext;
 
 /* libdw does not stand it. It is a shared library, so what comes from there is easily told. */
@@ -54,7 +55,6 @@ static bool refuse_to(void *caller)
     return true;
 }
 
-#if OWN_MALLOC
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *at, size_t size);
