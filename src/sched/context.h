@@ -21,6 +21,7 @@
 #ifdef SCHED_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #ifdef BASE_TSAN
 #include <sanitizer/tsan_interface.h>
@@ -68,6 +69,25 @@ static inline void context_clean(void *low, size_t size)
 {
 #ifdef SCHED_ASAN
     __asan_unpoison_memory_region(low, size);
+#else
+    (void)low, (void)size;
+#endif
+}
+
+/* Memory of the runtime that may hold the only pointer to something on the heap: LeakSanitizer looks there as well. */
+static inline void context_root_add(const void *low, size_t size)
+{
+#ifdef SCHED_ASAN
+    __lsan_register_root_region(low, size);
+#else
+    (void)low, (void)size;
+#endif
+}
+
+static inline void context_root_remove(const void *low, size_t size)
+{
+#ifdef SCHED_ASAN
+    __lsan_unregister_root_region(low, size);
 #else
     (void)low, (void)size;
 #endif

@@ -88,6 +88,7 @@ static struct g *make_locked(size_t size)
 #ifdef BASE_TSAN
     g->fiber = __tsan_create_fiber(0);
 #endif
+    context_root_add(g->stack_low, size - page);
     list_record(g);
     return g;
 }
@@ -274,7 +275,9 @@ static void free_records(void)
         if (g->fiber)
             __tsan_destroy_fiber(g->fiber);
 #endif
-        if (!g->stack_low)
+        if (g->stack_low)
+            context_root_remove(g->stack_low, g->stack_size - base_page_size());
+        else
             base_pages_free(g, sizeof *g);
     }
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/pages.h"
+#include "sched/context.h"
 #include "sched/machine.h"
 #include "sched/schedule.h"
 #include "sched/sysmon.h"
@@ -33,6 +34,7 @@ int proc_make(uint32_t id)
         base_pages_free(p, sizeof *p);
         return error;
     }
+    context_root_add(p, sizeof *p);
     sched.all_p[id] = p;
     return 0;
 }
@@ -40,6 +42,7 @@ int proc_make(uint32_t id)
 void proc_free(struct p *p)
 {
     timers_fini(p);
+    context_root_remove(p, sizeof *p);
     base_pages_free(p, sizeof *p);
 }
 

@@ -130,32 +130,40 @@ static void a_waiter_does_not_starve(void)
 struct counted {
     weft_mutex mutex;
     int refs;
+    int64_t *freed; /* atomic */
 };
 
 static void drop(void *arg)
 {
     struct counted *c = arg;
+    int64_t *freed = c->freed;
     weft_mutex_lock(&c->mutex);
     int left = --c->refs;
     weft_mutex_unlock(&c->mutex);
     if (left == 0) {
         memset(c, 0xdd, sizeof *c);
         free(c);
+        atomic_add_relaxed(freed, 1);
     }
 }
 
 /* M5: the one whose unlock was the last frees, though others may be about to leave theirs. */
 static void the_last_user_may_free_the_mutex(void)
 {
-    for (int i = 0; i < ROUNDS(10000); i++) {
+    int64_t freed = 0;
+    int rounds = ROUNDS(10000);
+    for (int i = 0; i < rounds; i++) {
         struct counted *c = calloc(1, sizeof *c);
         c->refs = 4;
+        c->freed = &freed;
         for (int k = 0; k < 3; k++)
             go(drop, c);
         drop(c);
         if (i % 64 == 0)
             weft_sleep(1);
     }
+    while (atomic_load_relaxed(&freed) != rounds)
+        weft_yield();
 }
 
 /* ---- Wait group ---- */
