@@ -196,6 +196,12 @@ WEFT_API unsigned weft_reader_version(const weft_reader *reader);
 /* Number of the generation that the last event belongs to; 0 before the first. */
 WEFT_API uint64_t weft_reader_generation(const weft_reader *reader);
 
+/* Generations opened so far. */
+WEFT_API uint64_t weft_reader_generations(const weft_reader *reader);
+
+/* Where in the trace the wire event stands that the last event came from. */
+WEFT_API uint64_t weft_reader_event_offset(const weft_reader *reader);
+
 /* Bytes of the trace read so far. */
 WEFT_API uint64_t weft_reader_offset(const weft_reader *reader);
 

@@ -20,6 +20,16 @@ uint64_t weft_reader_generation(const weft_reader *reader)
     return reader->shown;
 }
 
+uint64_t weft_reader_generations(const weft_reader *reader)
+{
+    return reader->generations;
+}
+
+uint64_t weft_reader_event_offset(const weft_reader *reader)
+{
+    return reader->offset;
+}
+
 uint64_t weft_reader_offset(const weft_reader *reader)
 {
     return reader->source.offset;

@@ -125,6 +125,8 @@ static int next_generation(weft_reader *reader, weft_event *event)
         return status;
     reader->sample = 0;
     reader->running = true;
+    reader->generations++;
+    reader->offset = reader->gen.offset;
     return deliver_sync(reader, event, reader_time(reader->gen.unit, reader->gen.min_time), true);
 }
 
@@ -145,6 +147,7 @@ static int deliver_sample(weft_reader *reader, weft_event *event)
         reader_warn(reader->warnings, READER_ODD_SAMPLE_STACK, reader->gen.number, sample->offset);
         stack = 0;
     }
+    reader->offset = sample->offset;
     *event = (weft_event){.time = sample->time,
                           .kind = WEFT_EVENT_STACK_SAMPLE,
                           .m = sample->m,
@@ -226,7 +229,7 @@ static int finish_event(weft_reader *reader, uint32_t index, weft_event *event)
     struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
     const struct reader_wire_event *from = reader_cursor_event(cursor);
     unsigned tag = from->tag;
-    uint64_t missing = 0, offset = event_offset(reader, cursor);
+    uint64_t missing = 0, offset = reader->offset = event_offset(reader, cursor);
     const char *rule = resolve(reader, from, event, &missing);
     if (stack_is_resources(tag))
         event->resource_stack = event->stack;

@@ -30,6 +30,8 @@ struct weft_reader {
     int64_t last;            /* time of the last event delivered */
     uint64_t syncs;          /* delivered */
     uint64_t shown;          /* generation of the last event delivered */
+    uint64_t generations;    /* opened */
+    uint64_t offset;         /* of the last event delivered */
     bool sync_has_data;      /* the last sync opened a generation */
     int status, next_status; /* 1 while there may be events; what to return after the next one */
 

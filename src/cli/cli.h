@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEFT_CLI_H
+#define WEFT_CLI_H
+
+/*
+ * The `weft` command: one function for each subcommand. Exit status: 0, 1 for a bad trace or a
+ * failed operation (explained on stderr with file, offset, generation and rule), 2 for wrong usage.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <weft/reader.h>
+
+struct cli_command {
+    const char *name;
+    const char *summary;               /* one line */
+    const char *help;                  /* the rest of --help */
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
+};
+
+extern const struct cli_command cli_commands[]; /* ends with an entry without a name */
+
+int cli_validate(int argc, char **argv);
+int cli_events(int argc, char **argv);
+int cli_raw(int argc, char **argv);
+
+/* An option of a command. */
+struct cli_option {
+    char letter;        /* 0 if it has no short form */
+    const char *name;   /* without dashes */
+    const char **value; /* where its argument goes, or NULL if it takes none */
+    bool *flag;         /* set if it takes none */
+};
+
+/*
+ * Parses options and exactly one operand. Returns -1 to go on, or the exit status: 0 after --help,
+ * 2 after a usage error. options ends with an entry without a name.
+ */
+int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand);
+
+/* Says what is wrong with the usage; returns 2. */
+int cli_usage(const char *command, const char *format, ...) WEFT_PRINTF(2, 3);
+
+/* Opens a trace; "-" is the standard input. Returns NULL after saying why not. */
+weft_reader *cli_open(const char *path);
+/* What messages call the file. */
+const char *cli_file_name(const char *path);
+
+/* Says why reading ended; returns 1. */
+int cli_report(const char *path, const weft_reader_error *error);
+
+/* Flushes the standard output; returns status, or 1 after saying that writing failed. */
+int cli_flush(int status);
+
+/* Output, with a buffer of its own: printf is too slow for a million lines. */
+void cli_put(const char *data, size_t size);
+void cli_put_text(const char *text);
+void cli_put_char(char c);
+void cli_put_unsigned(uint64_t number);
+void cli_put_signed(int64_t number);
+
+/* One event as text. */
+void cli_print_event(const weft_reader *reader, const weft_event *event); /* for people */
+void cli_print_canon(const weft_reader *reader, const weft_event *event); /* for comparison */
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands share: options, opening files, output. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static char buffer[1 << 16];
+static size_t used;
+static bool failed;
+
+static void drain(void)
+{
+    if (used && fwrite(buffer, 1, used, stdout) != used)
+        failed = true;
+    used = 0;
+}
+
+void cli_put(const char *data, size_t size)
+{
+    while (size > 0) {
+        if (used == sizeof buffer)
+            drain();
+        size_t n = sizeof buffer - used < size ? sizeof buffer - used : size;
+        memcpy(buffer + used, data, n);
+        used += n;
+        data += n;
+        size -= n;
+    }
+}
+
+void cli_put_text(const char *text)
+{
+    cli_put(text, strlen(text));
+}
+
+void cli_put_char(char c)
+{
+    if (used == sizeof buffer)
+        drain();
+    buffer[used++] = c;
+}
+
+void cli_put_unsigned(uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    cli_put(digits + at, sizeof digits - at);
+}
+
+void cli_put_signed(int64_t number)
+{
+    if (number < 0)
+        cli_put_char('-');
+    cli_put_unsigned(number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+int cli_flush(int status)
+{
+    drain();
+    if (fflush(stdout) != 0)
+        failed = true;
+    if (!failed)
+        return status;
+    fprintf(stderr, "weft: cannot write: %s\n", strerror(errno));
+    return 1;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    fprintf(stderr, "weft %s: ", command);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nweft %s --help tells how to use it\n", command);
+    return 2;
+}
+
+static int print_help(const char *command)
+{
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(c->name, command) == 0)
+            fputs(c->help, stdout);
+    return cli_flush(0);
+}
+
+static const struct cli_option *find_option(const struct cli_option *options, const char *arg,
+                                            const char **value)
+{
+    *value = NULL;
+    for (; options->name; options++) {
+        size_t size = strlen(options->name);
+        if (arg[1] == '-' && strncmp(arg + 2, options->name, size) == 0) {
+            if (arg[2 + size] == '=')
+                *value = arg + 3 + size;
+            if (arg[2 + size] == '=' || arg[2 + size] == 0)
+                return options;
+        } else if (arg[1] == options->letter && arg[1]) {
+            if (arg[2])
+                *value = arg + 2;
+            return options;
+        }
+    }
+    return NULL;
+}
+
+/* Takes the option at *at. Returns 0 or 2 after a usage error. */
+static int take_option(int argc, char **argv, int *at, const struct cli_option *options)
+{
+    const char *value;
+    const struct cli_option *option = find_option(options, argv[*at], &value);
+    if (!option)
+        return cli_usage(argv[0], "unknown option %s", argv[*at]);
+    if (!option->value) {
+        if (value)
+            return cli_usage(argv[0], "option --%s takes no argument", option->name);
+        *option->flag = true;
+        return 0;
+    }
+    if (!value && *at + 1 < argc)
+        value = argv[++*at];
+    if (!value)
+        return cli_usage(argv[0], "option --%s needs an argument", option->name);
+    *option->value = value;
+    return 0;
+}
+
+int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand)
+{
+    bool plain = false; /* after -- */
+    *operand = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (!plain && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0))
+            return print_help(argv[0]);
+        if (!plain && strcmp(arg, "--") == 0) {
+            plain = true;
+        } else if (!plain && arg[0] == '-' && arg[1]) {
+            int status = take_option(argc, argv, &i, options);
+            if (status)
+                return status;
+        } else if (*operand) {
+            return cli_usage(argv[0], "one file only, not also %s", arg);
+        } else {
+            *operand = arg;
+        }
+    }
+    return *operand ? -1 : cli_usage(argv[0], "which file?");
+}
+
+const char *cli_file_name(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "<stdin>" : path;
+}
+
+int cli_report(const char *path, const weft_reader_error *error)
+{
+    fprintf(stderr, "%s: %llu: %llu: %s: %s\n", cli_file_name(path),
+            (unsigned long long)error->offset, (unsigned long long)error->generation, error->rule,
+            error->message);
+    return 1;
+}
+
+weft_reader *cli_open(const char *path)
+{
+    weft_reader *reader;
+    int status = strcmp(path, "-") == 0 ? weft_reader_open_fd(&reader, STDIN_FILENO)
+                                        : weft_reader_open_path(&reader, path);
+    if (status == 0)
+        return reader;
+    if (reader)
+        cli_report(path, weft_reader_error_get(reader));
+    else
+        fprintf(stderr, "%s: %s\n", cli_file_name(path), strerror(-status));
+    weft_reader_free(reader);
+    return NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "cli.h"
+
+const struct cli_command cli_commands[] = {
+    {"validate", "check that a trace is valid",
+     "Usage: weft validate [-v] [-q] FILE\n"
+     "\n"
+     "Checks FILE (- is the standard input) by the rules of Go's reader and by those of the "
+     "strict\n"
+     "validator. The exit status is 0 if the trace is valid and 1 if not; then each problem is\n"
+     "written to stderr as FILE: offset: generation: rule: message. What a reader accepts though\n"
+     "it is odd is a warning and does not change the exit status.\n"
+     "\n"
+     "  -v, --verbose       print a line of counts for a valid trace\n"
+     "  -q, --quiet         no warnings\n"
+     "      --coarse-clock  do not compare the clock snapshots of generations\n",
+     cli_validate},
+    {"events", "print all events in total order",
+     "Usage: weft events [--format FORMAT] FILE\n"
+     "\n"
+     "Prints the events of FILE (- is the standard input), one a line.\n"
+     "\n"
+     "  -f, --format FORMAT  text (for people, the default) or canon (for comparing readers)\n",
+     cli_events},
+    {"raw", "print the undecoded events, or turn such text into a trace",
+     "Usage: weft raw FILE [-o OUTPUT]\n"
+     "       weft raw --assemble TEXT -o FILE\n"
+     "\n"
+     "Prints the wire events of FILE (- is the standard input) in file order, in Go's raw text\n"
+     "format; or assembles a trace from such a text.\n"
+     "\n"
+     "  -a, --assemble    from text to trace\n"
+     "  -o, --output FILE  where to write (- is the standard output)\n",
+     cli_raw},
+    {NULL, NULL, NULL, NULL},
+};
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: weft COMMAND [OPTION]… FILE\n"
+          "Reads execution traces of weft and of Go programs (1.22 and later).\n\n",
+          to);
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        fprintf(to, "  %-10s %s\n", c->name, c->summary);
+    fputs("\nweft COMMAND --help tells more. weft --version prints the version.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return cli_flush(0);
+    }
+    if (strcmp(name, "--version") == 0) {
+        puts("weft " WEFT_VERSION_STRING);
+        return cli_flush(0);
+    }
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(name, c->name) == 0)
+            return c->run(argc - 1, argv + 1);
+    if (*name)
+        fprintf(stderr, "weft: there is no command '%s'\n\n", name);
+    print_help(stderr);
+    return 2;
+}

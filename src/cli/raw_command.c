@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+
+static ptrdiff_t read_file(void *context, void *data, size_t size)
+{
+    FILE *file = context;
+    size_t n = fread(data, 1, size, file);
+    return n > 0 || !ferror(file) ? (ptrdiff_t)n : -EIO;
+}
+
+static int write_file(void *context, const void *data, size_t size)
+{
+    return fwrite(data, 1, size, context) == size ? 0 : errno ? -errno : -EIO;
+}
+
+static FILE *open_file(const char *path, const char *mode, FILE *standard)
+{
+    if (strcmp(path, "-") == 0)
+        return standard;
+    FILE *file = fopen(path, mode);
+    if (!file)
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+    return file;
+}
+
+static int close_output(FILE *file, const char *path)
+{
+    int status = file == stdout ? fflush(file) : fclose(file);
+    if (status != 0)
+        fprintf(stderr, "%s: cannot write: %s\n", path, strerror(errno));
+    return status != 0;
+}
+
+static int convert(const char *input, const char *output, bool assemble)
+{
+    FILE *from = open_file(input, "rb", stdin);
+    if (!from)
+        return 1;
+    FILE *to = open_file(output, "wb", stdout);
+    if (!to) {
+        fclose(from);
+        return 1;
+    }
+    weft_reader_error error;
+    int status =
+        (assemble ? weft_raw_assemble : weft_raw_print)(read_file, from, write_file, to, &error);
+    if (status < 0 && *error.rule && assemble)
+        fprintf(stderr, "%s: line %llu: %s\n", cli_file_name(input),
+                (unsigned long long)error.offset, error.message);
+    else if (status < 0 && *error.rule)
+        cli_report(input, &error);
+    else if (status < 0)
+        fprintf(stderr, "%s: cannot write: %s\n", output, strerror(-status));
+    if (from != stdin)
+        fclose(from);
+    return close_output(to, output) || status < 0;
+}
+
+int cli_raw(int argc, char **argv)
+{
+    bool assemble = false;
+    const char *input, *output = NULL;
+    const struct cli_option options[] = {
+        {'a', "assemble", NULL, &assemble}, {'o', "output", &output, NULL}, {0, NULL, NULL, NULL}};
+    int status = cli_parse(argc, argv, options, &input);
+    if (status >= 0)
+        return status;
+    if (assemble && !output)
+        return cli_usage(argv[0], "--assemble needs -o FILE (- is the standard output)");
+    return convert(input, output ? output : "-", assemble);
+}
