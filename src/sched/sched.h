@@ -219,27 +219,34 @@ static inline void g_set_place(struct g *g, const void *frame, uintptr_t pc)
  * returns NULL when the caller is not a goroutine, and ends with rt_exit(m) for the m of that
  * moment. Must be expanded in the public function itself: its frame is where stacks in the trace
  * begin. */
-#define rt_enter() rt_enter_from(__builtin_frame_address(0))
+#define rt_enter() rt_enter_from(__builtin_frame_address(0), rt_here())
 
-static inline __attribute__((always_inline)) uintptr_t rt_here(void)
-{
-    uintptr_t pc;
+/* An address in the function in which it is expanded. A macro, so that symbolisers see no inlined
+ * function there. */
 #if defined(__x86_64__)
-    __asm__ __volatile__("lea (%%rip), %0" : "=r"(pc));
+#define rt_here()                                                                                  \
+    __extension__({                                                                                \
+        uintptr_t pc_;                                                                             \
+        __asm__ __volatile__("lea (%%rip), %0" : "=r"(pc_));                                       \
+        pc_;                                                                                       \
+    })
 #elif defined(__aarch64__)
-    __asm__ __volatile__("adr %0, ." : "=r"(pc));
+#define rt_here()                                                                                  \
+    __extension__({                                                                                \
+        uintptr_t pc_;                                                                             \
+        __asm__ __volatile__("adr %0, ." : "=r"(pc_));                                             \
+        pc_;                                                                                       \
+    })
 #endif
-    return pc;
-}
 
-static inline __attribute__((always_inline)) struct m *rt_enter_from(const void *frame)
+static inline __attribute__((always_inline)) struct m *rt_enter_from(const void *frame,
+                                                                     uintptr_t pc)
 {
     struct m *m = m_self();
     if (unlikely(!m || !m->g))
         return NULL;
     fence_store(&m->in_runtime, 1);
     fence_light(); /* pairs with lease_hold() */
-    uintptr_t pc = rt_here();
     if (unlikely(fence_load(&m->attention) != 0 || !m->p))
         return rt_enter_slow(m, frame, pc);
     g_set_place(m->g, frame, pc);

@@ -26,7 +26,10 @@ unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max)
     const void *frame = atomic_load_relaxed(&g->api_frame);
     if (!frame)
         return 1;
-    return 1 + weft_trace_walk(frame, g->stack_low, g, pcs + 1, max - 1);
+    unsigned depth = weft_trace_walk(frame, g->stack_low, g, pcs + 1, max - 1);
+    if (depth > 0)
+        pcs[1]++; /* exact for the walk, whose leaf it is; here it is a return address again */
+    return 1 + depth;
 }
 
 static uint64_t own_stack(weft_trace_section *s, struct m *m)
