@@ -37,7 +37,7 @@ try() {
     mkdir "$work/archives"
     cp "$libdir"/*.a "$work/archives"
     try cc -std=c11 "$here/consumer/consumer.c" -o "$work/pc_static" -L"$work/archives" \
-        $(pkg-config --static --cflags --libs weft | sed "s|-L$libdir||")
+        $(pkg-config --static --cflags --libs weft | tr ' ' '\n' | grep -v '^-L')
     try "$work/pc_static"
     [ "$(pkg-config --modversion weft)" = "$(pkg-config --modversion weft-reader)" ]
     pkg-config --exists weft-trace
