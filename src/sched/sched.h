@@ -227,7 +227,7 @@ static inline void g_set_place(struct g *g, const void *frame, uintptr_t pc)
 #define rt_here()                                                                                  \
     __extension__({                                                                                \
         uintptr_t pc_;                                                                             \
-        __asm__ __volatile__("lea (%%rip), %0" : "=r"(pc_));                                       \
+        __asm__ __volatile__("1: lea 1b(%%rip), %0" : "=r"(pc_));                                       \
         pc_;                                                                                       \
     })
 #elif defined(__aarch64__)
