@@ -197,8 +197,8 @@ static const struct {
     const char *name;
     int64_t (*run)(long n);
 } operations[] = {
-    {"gosched", gosched},       {"chan_pingpong", chan_pingpong}, {"chan_buffered", chan_buffered},
-    {"mutex", mutex_count},     {"mutex_handoff", mutex_handoff}, {"spawn_join", spawn_join},
+    {"gosched", gosched},     {"chan_pingpong", chan_pingpong}, {"chan_buffered", chan_buffered},
+    {"mutex", mutex_count},   {"mutex_handoff", mutex_handoff}, {"spawn_join", spawn_join},
     {"wg_fanout100", fanout},
 };
 

@@ -8,14 +8,14 @@
 #ifndef WEFT_CONFIG_H
 #define WEFT_CONFIG_H
 
-/* The version of the headers; CMake, the pkg-config files and the libraries' names take it from here. */
-#define WEFT_VERSION_MAJOR 0
-#define WEFT_VERSION_MINOR 1
-#define WEFT_VERSION_PATCH 0
+/* The version of the headers; CMake, the pkg-config files and the libraries' names take it from
+ * here. */
+#define WEFT_VERSION_MAJOR  0
+#define WEFT_VERSION_MINOR  1
+#define WEFT_VERSION_PATCH  0
 #define WEFT_VERSION_STRING "0.1.0"
 /* One number that compares: 0x010203 is 1.2.3. */
-#define WEFT_VERSION \
-    (WEFT_VERSION_MAJOR << 16 | WEFT_VERSION_MINOR << 8 | WEFT_VERSION_PATCH)
+#define WEFT_VERSION (WEFT_VERSION_MAJOR << 16 | WEFT_VERSION_MINOR << 8 | WEFT_VERSION_PATCH)
 
 /* A function of the public interface. The libraries are compiled with hidden visibility: what does
  * not carry this mark cannot be reached from outside of a shared library. */
@@ -27,9 +27,9 @@
 
 /* A result that must be looked at: 0 or a negative errno value. */
 #if defined(__GNUC__) || defined(__clang__)
-#define WEFT_MUST_USE __attribute__((warn_unused_result))
+#define WEFT_MUST_USE                __attribute__((warn_unused_result))
 #define WEFT_PRINTF(position, first) __attribute__((format(printf, position, first)))
-#define WEFT_NORETURN __attribute__((noreturn))
+#define WEFT_NORETURN                __attribute__((noreturn))
 #else
 #define WEFT_MUST_USE
 #define WEFT_PRINTF(position, first)
@@ -39,7 +39,7 @@
 /* Brackets around the declarations of a header, for C++. */
 #ifdef __cplusplus
 #define WEFT_BEGIN_DECLS extern "C" {
-#define WEFT_END_DECLS }
+#define WEFT_END_DECLS   }
 #else
 #define WEFT_BEGIN_DECLS
 #define WEFT_END_DECLS

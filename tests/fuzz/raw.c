@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a trace and as raw text: what one direction accepts, the other takes back unchanged. */
+/* Any bytes as a trace and as raw text: what one direction accepts, the other takes back unchanged.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a trace: the reader and the validator neither crash nor hang, whatever they are asked. */
+/* Any bytes as a trace: the reader and the validator neither crash nor hang, whatever they are
+ * asked. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

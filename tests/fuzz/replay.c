@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stands in for libFuzzer where a target is only tested: passes every file of the corpus folders to the
- * target, and then a fixed number of mutations of each, the same in every run.
+ * Stands in for libFuzzer where a target is only tested: passes every file of the corpus folders to
+ * the target, and then a fixed number of mutations of each, the same in every run.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -23,7 +23,8 @@ static uint64_t next_random(void)
     return random_state;
 }
 
-/* The target gets a copy of exactly the input's size, so that a sanitizer sees a read past its end. */
+/* The target gets a copy of exactly the input's size, so that a sanitizer sees a read past its end.
+ */
 static void pass(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
