@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* Starts, advances and stops from several threads at once, while a crowd does everything that can be traced. */
+#include "base/atomic.h"
+#include "base/cmocka_all.h"
+#include "base/thread.h"
+#include "trace/check.h"
+#include "trace/crowd.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define WORKERS 6
+#define PROCS   4
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Longer runs for soaks. */
+static double duration(double otherwise)
+{
+    const char *text = getenv("WEFT_STORM_SECONDS");
+    return text ? atof(text) : otherwise;
+}
+
+static weft_trace_stream *start(crowd *c, sink *out, uint64_t period_ns)
+{
+    weft_trace_options options = {.size = sizeof options, .generation_ns = period_ns};
+    weft_trace_stream *stream = NULL;
+    assert_int_equal(weft_trace_start_callback(crowd_tracer(c), sink_write, out, &options, &stream), 0);
+    return stream;
+}
+
+static void stop(weft_trace_stream *stream)
+{
+    weft_trace_result result = {.size = sizeof result};
+    assert_int_equal(weft_trace_stop(stream, &result), 0);
+    assert_int_equal(result.lost_generations, 0);
+}
+
+static void advances_without_a_pause(void **state)
+{
+    (void)state;
+    crowd *c = crowd_new(WORKERS, PROCS, 1);
+    sink out = {0};
+    crowd_start(c);
+    weft_trace_stream *stream = start(c, &out, UINT64_MAX);
+    unsigned advances = 0;
+    for (double end = seconds() + duration(1.5); seconds() < end && advances < 2000; advances++)
+        assert_int_equal(weft_trace_advance(crowd_tracer(c)), 0);
+    stop(stream);
+    crowd_stop(c);
+    assert_valid(&out, "advances");
+    assert_int_equal(count_generations(&out), advances + 1);
+    assert_true(crowd_steps(c) > 100);
+    sink_free(&out);
+    crowd_free(c);
+}
+
+static void ticks_every_millisecond(void **state)
+{
+    (void)state;
+    crowd *c = crowd_new(WORKERS, PROCS, 2);
+    sink out = {0};
+    crowd_start(c);
+    weft_trace_stream *stream = start(c, &out, 1000000);
+    for (double end = seconds() + duration(1.0); seconds() < end;)
+        base_sleep_ns(10000000);
+    stop(stream);
+    crowd_stop(c);
+    assert_valid(&out, "ticks");
+    sink_free(&out);
+    crowd_free(c);
+}
+
+static void starts_and_stops(void **state)
+{
+    (void)state;
+    crowd *c = crowd_new(WORKERS, PROCS, 3);
+    crowd_start(c);
+    unsigned round = 0;
+    for (double end = seconds() + duration(1.5); seconds() < end; round++) {
+        sink out = {0};
+        char name[32];
+        weft_trace_stream *stream = start(c, &out, UINT64_MAX);
+        for (unsigned i = 0; i < round % 3; i++)
+            assert_int_equal(weft_trace_advance(crowd_tracer(c)), 0);
+        if (round % 5)
+            sched_yield();
+        stop(stream);
+        snprintf(name, sizeof name, "start_stop_%u", round % 20);
+        assert_valid(&out, name);
+        sink_free(&out);
+    }
+    crowd_stop(c);
+    crowd_free(c);
+}
+
+typedef struct controller {
+    pthread_t thread;
+    crowd *c;
+    unsigned number;
+    double end;
+    unsigned traces;
+    char complaint[1200];
+} controller;
+
+static void *control(void *arg)
+{
+    controller *self = arg;
+    uint64_t random = self->number * 77777 + 1;
+    while (seconds() < self->end && !self->complaint[0]) {
+        sink out = {0};
+        weft_trace_stream *stream = NULL;
+        if (weft_trace_start_callback(crowd_tracer(self->c), sink_write, &out, NULL, &stream) < 0)
+            abort();
+        for (random = random * 6364136223846793005u + 1; random >> 62; random = random * 6364136223846793005u + 1)
+            if (weft_trace_advance(crowd_tracer(self->c)) < 0)
+                abort();
+        if (weft_trace_stop(stream, NULL) < 0)
+            abort();
+        const char *complaint = check_sink(&out, NULL, NULL);
+        if (complaint)
+            snprintf(self->complaint, sizeof self->complaint, "%s", complaint);
+        if (complaint || self->traces % 50 == 0) {
+            char name[64];
+            snprintf(name, sizeof name, "controller_%u_%u", self->number, self->traces);
+            sink_save(&out, name);
+        }
+        self->traces++;
+        sink_free(&out);
+    }
+    return NULL;
+}
+
+static void streams_join_and_leave_from_many_threads(void **state)
+{
+    (void)state;
+    crowd *c = crowd_new(WORKERS, PROCS, 4);
+    controller controllers[4];
+    crowd_start(c);
+    for (unsigned i = 0; i < 4; i++) {
+        controllers[i] = (controller){.c = c, .number = i, .end = seconds() + duration(2.0)};
+        assert_int_equal(pthread_create(&controllers[i].thread, NULL, control, &controllers[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(controllers[i].thread, NULL);
+    crowd_stop(c);
+    for (unsigned i = 0; i < 4; i++) {
+        if (controllers[i].complaint[0])
+            fail_msg("controller %u: %s", i, controllers[i].complaint);
+        assert_true(controllers[i].traces > 0);
+    }
+    crowd_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(advances_without_a_pause),
+        cmocka_unit_test(ticks_every_millisecond),
+        cmocka_unit_test(starts_and_stops),
+        cmocka_unit_test(streams_join_and_leave_from_many_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
