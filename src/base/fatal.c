@@ -153,6 +153,14 @@ void base_warn(const char *format, ...)
     va_end(args);
 }
 
+void base_print(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("", format, &args);
+    va_end(args);
+}
+
 void base_fatal_hook(void (*hook)(void))
 {
     atomic_store_release(&fatal_hook, hook); /* pairs with fatal() */

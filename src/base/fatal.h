@@ -17,6 +17,9 @@ _Noreturn void fatal(const char *format, ...) __asm__("weft_base_fatal")
 /* A warning line on standard error, same formatter. */
 void base_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A line without the prefix. */
+void base_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Registers the one hook that fatal() runs after its message. */
 void base_fatal_hook(void (*hook)(void));
 

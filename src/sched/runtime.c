@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "base/thread.h"
+#include "sched/dump.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
@@ -267,6 +268,7 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     weft_options options;
     base_clock_init();
     base_fence_init();
+    dump_on_fatal();
     int error = fn ? read_options(given, &options) : -EINVAL;
     if (!error && (m_self() || !claim_instance()))
         error = -EBUSY;

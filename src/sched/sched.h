@@ -65,6 +65,7 @@ struct g {
     char *stack_low;       /* lowest usable address; below it is the guard */
     size_t stack_size;     /* reserved bytes, guard and record included */
     uint32_t claim;        /* atomic: waiter.h; which of several wakers of one wait has won */
+    uint8_t wait_reason;   /* atomic; why it waits: weft_trace_block_reason */
     bool system;           /* of the runtime: not counted, not listed */
     weft_trace_g trace;
     struct g *all_next; /* set once, before the G is listed; every record ever made */

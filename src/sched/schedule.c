@@ -253,9 +253,17 @@ void sched_enqueue_new(struct m *m, struct g *g)
     proc_wake_one();
 }
 
+void sched_slice_over(struct p *p)
+{
+    struct g *next = runq_next_swap_owner(&p->runq, NULL);
+    if (next)
+        local_put(p, next);
+}
+
 struct m *sched_preempt(struct m *m)
 {
     struct g *g = m->g;
+    sched_slice_over(m->p);
     hook_go_stop(m, WEFT_TRACE_STOP_PREEMPTED);
     return sched_switch_away(m, AFTER_GLOBAL_QUEUE, g);
 }

@@ -16,6 +16,10 @@ struct m *sched_leave(struct m *m, enum after_switch after, void *arg);
 /* The same, but goes straight to another goroutine if there is one on the P. */
 struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg);
 
+/* The time slice that runs on p, which the caller owns, is used up: what would inherit it queues behind
+ * the others. Else a chain of goroutines, each started by the one before, would never let them run. */
+void sched_slice_over(struct p *p);
+
 /* The current goroutine has used up its time slice: it goes to the global queue. Returns the M on
  * which it goes on. */
 struct m *sched_preempt(struct m *m);

@@ -78,8 +78,10 @@ static bool inspect(struct m *m, struct p *p, int64_t now)
         p->seen_at = now;
         return false;
     }
-    if (now - p->seen_at >= SLICE && wanted(p, now) && take_lease(m, p, tick))
+    if (now - p->seen_at >= SLICE && wanted(p, now) && take_lease(m, p, tick)) {
+        sched_slice_over(p);
         proc_hand_off(p);
+    }
     return true;
 }
 

@@ -45,6 +45,7 @@ static inline void hook_go_start(struct m *m)
 /* m->g waits from now on. */
 static inline void hook_go_block(struct m *m, weft_trace_block_reason reason)
 {
+    atomic_store_relaxed(&m->g->wait_reason, (uint8_t)reason);
     if (hook_tracing())
         hook_go_block_traced(m, reason);
     else

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dump of goroutines after a fatal error.
+ *
+ * It is printed by a thread made for the purpose: names of functions need more stack than a
+ * goroutine has, and locks that the failing goroutine holds are none of its business. The other
+ * threads run on meanwhile, so what is printed about goroutines that run is a guess; it reads
+ * nothing that could fault (weft_trace_walk).
+ */
+#include "sched/dump.h"
+
+#include "base/thread.h"
+#include "sched/goroutine.h"
+#include "sched/trace_hooks.h"
+#include "trace/symbols.h"
+#include "wire/reasons.h"
+
+enum { DUMPED = 64, DUMP_FRAMES = 32, DUMP_PATIENCE_MS = 5000 };
+
+static const char *state_name(const struct g *g)
+{
+    switch (atomic_load_relaxed(&g->status)) {
+    case G_RUNNABLE:
+        return "runnable";
+    case G_RUNNING:
+        return "running";
+    case G_SYSCALL:
+        return "out in user code";
+    case G_WAITING:
+        return wire_block_texts[atomic_load_relaxed(&g->wait_reason)];
+    default:
+        return "dead";
+    }
+}
+
+static void print_frame(const trace_frame *frame)
+{
+    base_print("    %s", frame->func);
+    base_print("        %s:%u", frame->file, frame->line);
+}
+
+static void print_goroutine(trace_symbols *symbols, const struct g *g, bool current)
+{
+    uintptr_t pcs[DUMP_FRAMES];
+    unsigned depth = hook_walk(g, pcs, DUMP_FRAMES);
+    base_print("goroutine %lu [%s]%s:", (unsigned long)g->trace.id, state_name(g),
+               current ? " (the one that failed)" : "");
+    for (unsigned i = 0; i < depth; i++) {
+        trace_frame frames[8];
+        unsigned n = trace_symbols_resolve(symbols, pcs[i], i == 0, frames, 8);
+        for (unsigned k = 0; k < n; k++)
+            print_frame(&frames[k]);
+    }
+}
+
+static struct {
+    struct g *current;
+    base_note done;
+} dump;
+
+static void *dump_main(void *arg)
+{
+    (void)arg;
+    trace_symbols *symbols = trace_symbols_new();
+    unsigned printed = 0, left_out = 0;
+    if (dump.current)
+        print_goroutine(symbols, dump.current, true);
+    for (struct g *g = goroutines_first(); g; g = g->all_next) {
+        if (g == dump.current || g->system || atomic_load_relaxed(&g->status) == G_DEAD)
+            continue;
+        if (printed < DUMPED)
+            print_goroutine(symbols, g, false);
+        if (printed++ >= DUMPED)
+            left_out++;
+    }
+    if (left_out)
+        base_print("… and %u more goroutines", left_out);
+    base_note_post(&dump.done);
+    return NULL;
+}
+
+static void print_goroutines(void)
+{
+    pthread_t thread;
+    struct m *m = m_self();
+    if (!atomic_load_acquire(&sched.running)) /* pairs with start() in runtime.c */
+        return;
+    dump.current = m ? m->g : NULL;
+    if (dump.current) /* its stack begins here, not where it entered the runtime last */
+        g_set_place(dump.current, __builtin_frame_address(0),
+                    (uintptr_t)__builtin_return_address(0));
+    if (base_thread_start(&thread, "weft-dump", dump_main, NULL) == 0)
+        base_note_wait(&dump.done, DUMP_PATIENCE_MS * INT64_C(1000000));
+}
+
+void dump_on_fatal(void)
+{
+    base_fatal_hook(print_goroutines);
+}
