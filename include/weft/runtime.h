@@ -10,6 +10,8 @@
  * of a thread-local variable (errno included) across such a call. No function of weft makes its caller read errno:
  * failures are returned as negative errno values.
  *
+ * After fork() the child may compute, call exec, or end; it calls no function of weft and writes no trace.
+ *
  * Unless said otherwise a function may be called by goroutines only; elsewhere it returns -EPERM or, where it has no
  * result, stops the program with a message.
  */

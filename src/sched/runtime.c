@@ -169,7 +169,8 @@ static void free_procs(void)
     sched.proc_made = sched.proc_count = 0;
 }
 
-/* The main goroutine's function is called like every other by arch/, which hands its result to goroutine_end(). */
+/* The main goroutine's function is called like every other by arch/, which hands its result to
+ * goroutine_end(). */
 static int spawn_main(int (*fn)(void *), void *arg)
 {
     return sched_spawn(NULL, sched.stack_size, (void (*)(void *))(uintptr_t)fn, arg, false);
@@ -237,11 +238,21 @@ no_procs:
     return error;
 }
 
-static void register_exit_hook(void)
+/* The child of a fork has this thread alone. Its parent's trace is none of its business, and
+ * neither is the runtime: it may compute, call exec, or end. */
+static void forget_in_child(void)
+{
+    whole_run = NULL;
+    if (atomic_load_relaxed(&sched.running))
+        weft_tracer_after_fork(sched.tracer);
+}
+
+static void register_process_hooks(void)
 {
     static bool registered; /* lock: instance */
     if (!registered)
-        registered = atexit(stop_whole_run) == 0;
+        registered =
+            atexit(stop_whole_run) == 0 && pthread_atfork(NULL, NULL, forget_in_child) == 0;
 }
 
 /* Takes the place of the one runtime. */
@@ -250,7 +261,7 @@ static bool claim_instance(void)
     lock_acquire(&instance);
     bool mine = !claimed;
     if (mine)
-        register_exit_hook();
+        register_process_hooks();
     claimed = true;
     lock_release(&instance);
     return mine;

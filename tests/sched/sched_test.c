@@ -250,6 +250,11 @@ static void bad_options_are_refused(void **state)
     unsetenv("WEFT_PROCS");
 }
 
+static void wait_for_ever_on(void *chan)
+{
+    weft_chan_recv(chan, NULL);
+}
+
 static int exit_body(void *arg)
 {
     (void)arg;
@@ -275,6 +280,31 @@ static void exit_from_a_goroutine_ends_the_process(void **state)
     int status = status_of_child(exit_body);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 3);
+}
+
+static int fork_body(void *arg)
+{
+    (void)arg;
+    check(weft_go(wait_for_ever_on, NULL) == 0);
+    weft_yield();
+    for (int i = 0; i < 10; i++) {
+        pid_t child = fork();
+        check(child >= 0);
+        if (child == 0)
+            execl("/bin/true", "true", (char *)NULL);
+        int status;
+        weft_blocking_enter();
+        pid_t waited = waitpid(child, &status, 0);
+        weft_blocking_exit();
+        check(waited == child && status == 0);
+    }
+    return 0;
+}
+
+static void a_goroutine_may_fork_and_exec(void **state)
+{
+    (void)state;
+    assert_int_equal(run_with_procs(2, fork_body, NULL), 0);
 }
 
 static __attribute__((noinline)) int overflow(int depth)
@@ -341,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_second_runtime_is_refused),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(exit_from_a_goroutine_ends_the_process),
+        cmocka_unit_test(a_goroutine_may_fork_and_exec),
         cmocka_unit_test(a_stack_overflow_meets_the_guard),
         cmocka_unit_test(goroutines_left_behind_never_continue),
     };

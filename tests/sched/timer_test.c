@@ -107,6 +107,34 @@ static void a_hog_does_not_delay_sleepers(void)
         weft_sleep(WEFT_MILLISECOND);
 }
 
+struct chain {
+    uint32_t stop; /* atomic: 1 asked for, 2 done */
+};
+
+static void forge_link(void *arg)
+{
+    struct chain *c = arg;
+    if (atomic_load_relaxed(&c->stop))
+        atomic_store_relaxed(&c->stop, 2);
+    else
+        go(forge_link, c);
+}
+
+/* Each link is the next to run, with what is left of the time slice of the one before. */
+static void a_chain_of_goroutines_does_not_starve_others(void)
+{
+    struct chain c = {0};
+    go(forge_link, &c);
+    for (int i = 0; i < 10; i++) {
+        int64_t start = weft_now();
+        weft_sleep(WEFT_MILLISECOND);
+        CHECK(weft_now() - start < WEFT_SECOND);
+    }
+    atomic_store_relaxed(&c.stop, 1);
+    while (atomic_load_relaxed(&c.stop) != 2)
+        weft_yield();
+}
+
 /* ---- The heap ---- */
 
 struct probe {
@@ -410,6 +438,7 @@ ON_ALL_PROCS(a_sleep_is_never_too_short)
 ON_ALL_PROCS(sleepers_wake_in_order)
 ON_ALL_PROCS(a_hundred_thousand_sleep)
 ON_ALL_PROCS(a_hog_does_not_delay_sleepers)
+ON_ALL_PROCS(a_chain_of_goroutines_does_not_starve_others)
 ON_ALL_PROCS(a_million_timers)
 ON_ALL_PROCS(a_timer_fires_once)
 ON_ALL_PROCS(a_stopped_timer_does_not_fire)
@@ -435,6 +464,7 @@ int main(void)
         TEST(sleepers_wake_in_order),
         TEST(a_hundred_thousand_sleep),
         TEST(a_hog_does_not_delay_sleepers),
+        TEST(a_chain_of_goroutines_does_not_starve_others),
         TEST(the_heap_stays_a_heap),
         TEST(a_million_timers),
         TEST(a_timer_fires_once),
