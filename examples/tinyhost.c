@@ -241,6 +241,7 @@ static void *worker_main(void *arg)
     if (weft_trace_m_register(pool.tracer, &w->m) < 0) /* [T] */
         abort();
     pthread_mutex_lock(&pool.lock);
+    w->parked = 0;
     while (safepoint(w), !pool.quitting) {
         task *t = queue_pop();
         if (!t) {
@@ -447,10 +448,10 @@ static step player_step(task *t)
     return result;
 }
 
-static void set_up(void)
+static step root_step(task *t)
 {
-    for (uint32_t i = 0; i < PROCS; i++)
-        pool.procs[i].p.id = i;
+    (void)t;
+    pthread_mutex_lock(&pool.lock);
     task_new(parent_step);
     for (int i = 0; i < PAIRS; i++) {
         task *ping = task_new(player_step), *pong = task_new(player_step);
@@ -458,6 +459,23 @@ static void set_up(void)
         pong->peer = ping;
         ping->messages = 1;
     }
+    pthread_mutex_unlock(&pool.lock);
+    return STEP_DONE;
+}
+
+static void set_up(void)
+{
+    for (uint32_t i = 0; i < PROCS; i++)
+        pool.procs[i].p.id = i;
+    for (int i = 0; i < WORKERS; i++)
+        pool.workers[i].parked = 1; /* until its thread runs */
+    task_new(root_step);
+}
+
+static void start_workers(void)
+{
+    for (int i = 0; i < WORKERS; i++)
+        pthread_create(&pool.workers[i].thread, NULL, worker_main, &pool.workers[i]);
 }
 
 static void work_until_done(void)
@@ -482,11 +500,10 @@ int main(int argc, char **argv)
     if (weft_tracer_new(&host, &pool.tracer) < 0)
         return 1;
     set_up();
-    for (int i = 0; i < WORKERS; i++)
-        pthread_create(&pool.workers[i].thread, NULL, worker_main, &pool.workers[i]);
     int rc = path ? weft_trace_start_path(pool.tracer, path, &options, &stream) : 0;
     if (rc < 0)
         fprintf(stderr, "tinyhost: %s: %s\n", path, strerror(-rc));
+    start_workers();
     work_until_done();
     if (stream)
         rc = weft_trace_stop(stream, &result);

@@ -475,6 +475,14 @@ static void leave_and_come(worker *w)
         abort();
 }
 
+static bool enough_gs(crowd *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool enough = c->runnable.count + c->waiting.count > LEAST_GS;
+    pthread_mutex_unlock(&c->lock);
+    return enough;
+}
+
 static void random_step(worker *w)
 {
     crowd *c = w->c;
@@ -492,11 +500,11 @@ static void random_step(worker *w)
         go_create(w, dice(w, 2));
         break;
     case 13:
-        if (c->runnable.count + c->waiting.count > LEAST_GS)
+        if (enough_gs(c))
             go_end(w);
         break;
     case 14:
-        go_switch(w, c->runnable.count + c->waiting.count > LEAST_GS && dice(w, 3) == 0);
+        go_switch(w, dice(w, 3) == 0 && enough_gs(c));
         break;
     case 15 ... 17:
         syscall_step(w);
