@@ -2,6 +2,8 @@
 #include "base/lock.h"
 #include "base/thread.h"
 
+#include <time.h>
+
 #include "base/cmocka_all.h"
 
 #define THREADS 4
@@ -62,6 +64,30 @@ static void tries_and_waits_exclude_each_other(void **unused)
     assert_int_equal(counter, 2 * ROUNDS);
 }
 
+static void *wait_and_measure(void *cpu_ns)
+{
+    struct timespec used;
+    lock_acquire(&lock);
+    lock_release(&lock);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    *(int64_t *)cpu_ns = used.tv_sec * 1000000000 + used.tv_nsec;
+    return NULL;
+}
+
+static void long_wait_is_slept_through(void **unused)
+{
+    (void)unused;
+    pthread_t waiter;
+    int64_t cpu_ns = 0;
+    lock_acquire(&lock);
+    assert_int_equal(base_thread_start(&waiter, "waiter", wait_and_measure, &cpu_ns), 0);
+    base_sleep_ns(300000000);
+    lock_release(&lock);
+    pthread_join(waiter, NULL);
+    print_message("CPU time of a wait of 300 ms: %lld us\n", (long long)cpu_ns / 1000);
+    assert_in_range(cpu_ns, 0, 30000000);
+}
+
 static void held_lock_refuses_a_try(void **unused)
 {
     (void)unused;
@@ -79,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_exclude_each_other),
         cmocka_unit_test(tries_and_waits_exclude_each_other),
+        cmocka_unit_test(long_wait_is_slept_through),
         cmocka_unit_test(held_lock_refuses_a_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,7 +161,7 @@ static void address_space_of_any_size(void **unused)
     (void)unused;
     if (!OWN_MALLOC)
         skip(); /* sanitizers need the space for themselves */
-    for (rlim_t room = 0; room < ((rlim_t)48 << 20); room += room < (1 << 20) ? 32768 : 1500000) {
+    for (rlim_t room = 0; room < ((rlim_t)48 << 20); room += room < (1 << 20) ? 16384 : 1500000) {
         death d = death_of(resolve_in_little_space, &room);
         if (d.status != 0)
             fail_msg("%lu bytes: status %#x, %s", (unsigned long)room, d.status, d.text);

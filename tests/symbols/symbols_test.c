@@ -216,6 +216,21 @@ static void library_loaded_later_is_found(void **unused)
     dlclose(library);
 }
 
+/* Whether s says what an object without a past says about the addresses around pc. */
+static void assert_no_memories(trace_symbols *s, uintptr_t pc)
+{
+    trace_symbols *fresh = trace_symbols_new();
+    for (uintptr_t at = pc - 96; at < pc + 96; at++) {
+        trace_frame remembered, right;
+        trace_symbols_resolve(s, at, true, &remembered, 1);
+        trace_symbols_resolve(fresh, at, true, &right, 1);
+        assert_string_equal(remembered.func, right.func);
+        assert_string_equal(remembered.file, right.file);
+        assert_int_equal(remembered.line, right.line);
+    }
+    trace_symbols_free(fresh);
+}
+
 /* The strings stay, and the next library at the place has its own names after a refresh. */
 static void library_may_be_unloaded_and_replaced(void **unused)
 {
@@ -231,6 +246,8 @@ static void library_may_be_unloaded_and_replaced(void **unused)
         assert_string_equal(first.func, "plugin_entry");
         trace_symbols_resolve(s, call(library, "plugin_static_address"), true, &second, 1);
         assert_string_equal(second.func, "plugin_static");
+        assert_no_memories(s, (uintptr_t)first.pc);
+        assert_no_memories(s, (uintptr_t)second.pc);
         dlclose(library);
         path =
             copy_of(environment(round % 2 ? "SYMBOLS_PLUGIN1" : "SYMBOLS_PLUGIN2"), "replaced.so");
