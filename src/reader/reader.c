@@ -152,7 +152,7 @@ static int deliver_sample(weft_reader *reader, weft_event *event)
                           .kind = WEFT_EVENT_STACK_SAMPLE,
                           .m = sample->m,
                           .p = sample->p,
-                          .g = sample->g,
+                          .g = sample->g ? sample->g : WEFT_ID_NONE,
                           .stack = stack,
                           .wire = WIRE_EV_CPU_SAMPLE};
     return deliver(reader, event);
