@@ -11,12 +11,10 @@
 #include "base/cmocka_all.h"
 
 /*
- * What the test demands. Measured on a virtual machine with a constant TSC: 0.1 µs after 1 s from
- * the calibration of the start alone, and 0.02 µs with a snapshot a second; a calibration that was
- * disturbed may be worse.
+ * What the test demands: 20 times what clock.c says it measured, as a calibration may be disturbed.
  */
 #define BOUND_NS      100000
-#define BENT_BOUND_NS 5000
+#define BENT_BOUND_NS 2000
 
 /* How far now is ahead of CLOCK_MONOTONIC, from the narrowest of many brackets. */
 static int64_t drift(void)
