@@ -27,7 +27,7 @@ static uint64_t next_random(void)
  */
 static void pass(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size ? size : 1);
+    uint8_t *copy = calloc(1, size ? size : 1);
     if (!copy)
         abort();
     memcpy(copy, data, size);
