@@ -11,6 +11,7 @@ void weft_blocking_enter(void)
     if (!m)
         return;
     hook_syscall_enter(m);
+    torture_point("blocking_enter");
     struct p *p = proc_detach(m);
     proc_hand_off(p);
     lease_leave(m);

@@ -78,6 +78,7 @@ static struct m *regain(struct m *m)
 {
     struct g *g = m->g;
     struct p *p = proc_take_idle(m);
+    torture_point("regain");
     if (p) {
         hook_syscall_exit(m);
         return m;
@@ -89,6 +90,7 @@ static struct m *regain(struct m *m)
 
 struct m *rt_enter_slow(struct m *m, const void *frame, uintptr_t pc)
 {
+    torture_point("rt_enter_slow");
     lease_checkpoint(m);
     if (unlikely(atomic_load_relaxed(&m->attention) & M_ENDING))
         sched_end_thread(m);

@@ -125,6 +125,7 @@ static void start_m_unlock(struct p *p, bool spinning)
 
 void proc_hand_off(struct p *p)
 {
+    torture_point("hand_off");
     lock_acquire(&sched.lock);
     bool work = !runq_empty(&p->runq) || sched.global.count > 0 ||
                 (sched_poller_missing() && atomic_load_relaxed(&sched.spinning) == 0);

@@ -93,6 +93,7 @@ void sched_global_put(struct g *g)
 
 static void finish_switch(struct m *m)
 {
+    torture_point("arrive");
     enum after_switch after = m->after;
     void *arg = m->after_arg;
     m->after = AFTER_NOTHING;
@@ -129,6 +130,7 @@ static void make_current(struct m *m, struct g *g, bool inherits)
         atomic_store_relaxed(&m->p->tick, m->p->tick + 1);
     m->g = g;
     atomic_store_relaxed(&g->m, m);
+    torture_point("make_current");
     hook_go_start(m);
 }
 
@@ -208,12 +210,15 @@ static void run_goroutine(struct m *m, struct g *g, bool inherits)
 struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason)
 {
     hook_go_block(m, reason);
+    torture_point("park: blocked, not off its stack");
     return sched_switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock);
 }
 
 void sched_ready(struct m *m, struct g *g)
 {
+    torture_point("ready: taken off its queue");
     hook_go_unblock(m, g);
+    torture_point("ready: runnable, not queued");
     if (!m || !m->p) {
         sched_global_put(g);
         return;
@@ -443,6 +448,7 @@ static bool release_p(struct m *m)
     struct p *p = proc_detach(m);
     proc_put_idle_locked(p);
     lock_release(&sched.lock);
+    torture_point("release_p: idle");
     return true;
 }
 
@@ -516,6 +522,7 @@ static void sleep_on_note(struct m *m)
     lock_release(&sched.lock);
     lease_leave(m);
     base_note_wait(&m->wake, -1);
+    torture_point("woken");
     lease_return(m);
 }
 
