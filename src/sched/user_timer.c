@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sched/schedule.h"
 #include "sched/timer.h"
 
 struct weft_timer {
@@ -39,6 +40,8 @@ static void user_run(struct m *m, struct wait_timer *timer, struct g_list *ready
     struct weft_timer *t = (struct weft_timer *)timer;
     if (sched_spawn(m, sched.stack_size, t->fn, t->arg, false) < 0)
         fatal("no memory for the goroutine of a timer");
+    /* Behind the others: a timer that is always due must not keep them from running. */
+    sched_slice_over(m->p);
     release(t);
 }
 
