@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "reader/arena.h"
+#include "reader/memory.h"
 
 struct reader_frontier_entry {
     int64_t time;

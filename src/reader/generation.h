@@ -8,7 +8,7 @@
  * refers by index; bytes of strings are not copied out of their batch.
  */
 
-#include "reader/arena.h"
+#include "reader/memory.h"
 #include "reader/fault.h"
 #include "reader/map.h"
 #include "reader/source.h"

@@ -9,7 +9,7 @@
  * number stays valid, so that events may carry it.
  */
 
-#include "reader/arena.h"
+#include "reader/memory.h"
 #include "reader/map.h"
 
 struct reader_pool_text {

@@ -11,7 +11,7 @@
 
 #include <weft/reader.h>
 
-#include "reader/arena.h"
+#include "reader/memory.h"
 #include "reader/fault.h"
 #include "reader/quote.h"
 #include "reader/source.h"

@@ -10,7 +10,7 @@
 
 #include <weft/reader.h>
 
-#include "reader/arena.h"
+#include "reader/memory.h"
 #include "reader/map.h"
 #include "reader/pool.h"
 

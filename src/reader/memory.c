@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "reader/arena.h"
+#include "reader/memory.h"
 
 /* The first chunk holds one batch, so that a small trace costs little. */
 #define FIRST_CHUNK ((size_t)96 << 10)

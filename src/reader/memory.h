@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEFT_READER_ARENA_H
-#define WEFT_READER_ARENA_H
+#ifndef WEFT_READER_MEMORY_H
+#define WEFT_READER_MEMORY_H
 
 /*
  * Memory that is freed all at once, and arrays that grow. An arena keeps its chunks when it is
