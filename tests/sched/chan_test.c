@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Channels: order, hand-off, close, deadlines, misuse. */
+#include "sched/limits.h"
 #include "sched/support.h"
 
 #include <pthread.h>
@@ -481,7 +482,7 @@ static void park_once(void *arg)
 
 static void a_hundred_thousand_wait_and_are_woken_by_close(void)
 {
-    int n = ROUNDS(PARKED);
+    int n = (int)goroutines_at_most(ROUNDS(PARKED));
     struct crowd c = {.chan = weft_chan_new(0, 0)};
     weft_waitgroup_add(&c.receivers, n);
     for (int i = 0; i < n; i++)

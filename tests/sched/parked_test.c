@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Very many goroutines: parked on a channel, woken, ended; and the memory that one of them holds
  * meanwhile. */
+#include "sched/limits.h"
 #include "sched/on_runtime.h"
 
 #include <unistd.h>
@@ -53,7 +54,7 @@ static int park_many(void *arg)
 static void a_parked_goroutine_holds_little_memory(void **state)
 {
     (void)state;
-    uint32_t n = 100000;
+    uint32_t n = goroutines_at_most(100000);
 #if defined(TEST_TSAN) || defined(TEST_ASAN)
     n = 2000; /* ThreadSanitizer knows some 8,000 fibers; the figure is that of the sanitizer anyway
                */
