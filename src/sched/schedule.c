@@ -170,7 +170,7 @@ void sched_end_thread(struct m *m)
 static bool timers_due(struct p *p)
 {
     int64_t first = atomic_load_relaxed(&p->timer_next);
-    return first != WEFT_NEVER && first <= (int64_t)base_clock_now();
+    return first != WEFT_NEVER && first <= (int64_t)base_clock_now_loose();
 }
 
 /* The next goroutine of the P's own queue, unless something else has its turn. */
@@ -312,7 +312,7 @@ static struct g *take_polled(struct m *m)
     if (!netpoll_used())
         return NULL;
     struct g_list ready = {0};
-    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now());
+    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now_loose());
     netpoll_wait(0, &ready);
     if (!ready.head)
         return NULL;
@@ -323,7 +323,7 @@ static struct g *take_polled(struct m *m)
 
 static void run_due_timers(struct m *m)
 {
-    int64_t now = (int64_t)base_clock_now();
+    int64_t now = (int64_t)base_clock_now_loose();
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n; i++) {
         struct p *p = sched.all_p[i];
@@ -355,7 +355,7 @@ static struct g *steal_work(struct m *m)
         if (g)
             return g;
     }
-    if (timers_earliest() <= (int64_t)base_clock_now()) {
+    if (timers_earliest() <= (int64_t)base_clock_now_loose()) {
         run_due_timers(m);
         bool inherits;
         return runq_pop_owner(&m->p->runq, &inherits);
@@ -394,7 +394,7 @@ static struct g *look_near(struct m *m, bool *inherits)
         return g;
     }
     if (timers_due(p))
-        timers_run(m, p, (int64_t)base_clock_now());
+        timers_run(m, p, (int64_t)base_clock_now_loose());
     if ((g = runq_pop_owner(&p->runq, inherits)))
         return g;
     if ((g = take_global(m, GLOBAL_BATCH)))
@@ -485,7 +485,7 @@ static int64_t sleep_time(int64_t first)
 {
     if (first == WEFT_NEVER)
         return -1;
-    int64_t now = (int64_t)base_clock_now();
+    int64_t now = (int64_t)base_clock_now_loose();
     return first > now ? first - now : 0;
 }
 
@@ -502,7 +502,7 @@ static void sleep_in_poller(struct m *m)
     lease_leave(m);
     netpoll_wait(atomic_load_acquire(&sched.ending) ? 0 : sleep_time(first), &ready);
     lease_return(m);
-    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now());
+    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now_loose());
     atomic_store_relaxed(&poller.poll_until, 0);
     atomic_store_release(&poller.sleeper, 0); /* pairs with the next sleeper's swap */
     if (proc_take_idle(m))

@@ -114,7 +114,7 @@ static void wake_missed(int64_t now)
 
 static bool look(struct m *m)
 {
-    int64_t now = (int64_t)base_clock_now();
+    int64_t now = (int64_t)base_clock_now_loose();
     bool still = false;
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n; i++)
