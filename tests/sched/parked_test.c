@@ -63,7 +63,8 @@ static void a_parked_goroutine_holds_little_memory(void **state)
         assert_int_equal(run_with_procs(procs, park_many, &n), 0);
         printf("%u goroutines parked at %u Ps: %zu bytes each\n", n, procs, bytes_each);
 #if !defined(TEST_TSAN) && !defined(TEST_ASAN)
-        assert_in_range(bytes_each, 0, 4710); /* 4.6 KiB */
+        if (!getenv("WEFT_EMULATED")) /* an emulator's own records count as resident, too */
+            assert_in_range(bytes_each, 0, 4710); /* 4.6 KiB */
 #endif
     }
 }
