@@ -113,15 +113,24 @@ static void wipe_g(void *arg, const weft_trace_g_view *view)
     trace_marks_wipe(trace_marks_g(view->g));
 }
 
-/* After a fork the marks are those of a generation that never ended here. Tracing is off: nobody else uses them. */
-static void wipe_marks(weft_tracer *tracer, weft_trace_context self)
+/*
+ * After a fork the marks are those of a generation that never ended here. Tracing is off: nobody else uses them. Gs are
+ * visited without the hold and Ps within, as when a generation ends.
+ */
+static void wipe_marks_g(weft_tracer *tracer)
+{
+    if (tracer->wipe_marks)
+        tracer->host.each_g(tracer->host.context, false, wipe_g, NULL);
+}
+
+static void wipe_marks_p(weft_tracer *tracer, weft_trace_context self)
 {
     const weft_trace_host *host = &tracer->host;
-    if (self.p)
-        trace_marks_wipe(trace_marks_p(self.p));
+    if (!tracer->wipe_marks)
+        return;
+    trace_marks_wipe(trace_marks_p(self.p));
     host->each_p(host->context, wipe_view, NULL);
     host->each_dead_p(host->context, wipe_p, NULL);
-    host->each_g(host->context, false, wipe_g, NULL);
     tracer->wipe_marks = false;
 }
 
@@ -130,12 +139,12 @@ int trace_begin(weft_tracer *tracer)
     const weft_trace_host *host = &tracer->host;
     weft_trace_context self = {0};
     uint64_t first = trace_next_generation(tracer->last_generation);
+    wipe_marks_g(tracer);
     host->world_hold(host->context);
     int rc = host->attach(host->context, &self);
     if (rc < 0)
         goto release;
-    if (tracer->wipe_marks)
-        wipe_marks(tracer, self);
+    wipe_marks_p(tracer, self);
     torture_point("trace start: before the world stops");
     host->world_stop(host->context);
     /* Relaxed: world_start orders it before whatever the other Ms do next (INV-15). */

@@ -65,7 +65,7 @@ static void *take_locked(trace_arena *arena)
     } else {
         return NULL;
     }
-    arena->taken++;
+    atomic_store_relaxed(&arena->taken, arena->taken + 1);
     return chunk;
 }
 
@@ -121,16 +121,8 @@ void trace_arena_put(trace_arena *arena, void *memory)
     lock_acquire(&arena->lock);
     chunk->next = arena->empty;
     arena->empty = chunk;
-    arena->taken--;
+    atomic_store_relaxed(&arena->taken, arena->taken - 1);
     lock_release(&arena->lock);
-}
-
-size_t trace_arena_used(trace_arena *arena)
-{
-    lock_acquire(&arena->lock);
-    size_t taken = arena->taken;
-    lock_release(&arena->lock);
-    return taken * TRACE_CHUNK_SIZE;
 }
 
 void trace_arena_forget(trace_arena *arena)

@@ -22,7 +22,7 @@ typedef struct trace_arena {
     base_lock lock;            /* rank TRACE: a leaf */
     struct trace_chunk *empty; /* lock: recycled, latest first */
     struct trace_slab *slabs;  /* lock: newest first; only the newest has chunks never used */
-    size_t taken;              /* lock: chunks that are out */
+    size_t taken;              /* atomic, written under lock: chunks that are out */
     size_t limit;              /* atomic: most chunks that may be out */
 } trace_arena;
 
@@ -38,8 +38,17 @@ void trace_arena_limit(trace_arena *arena, size_t bytes);
 void *trace_arena_take(trace_arena *arena);
 void trace_arena_put(trace_arena *arena, void *chunk);
 
-/* Bytes that are out. */
-size_t trace_arena_used(trace_arena *arena);
+/* Bytes that are out, at this moment. Any thread. */
+static inline size_t trace_arena_used(const trace_arena *arena)
+{
+    return atomic_load_relaxed(&arena->taken) * TRACE_CHUNK_SIZE;
+}
+
+/* More than half of what may be out is out. */
+static inline bool trace_arena_is_half_full(const trace_arena *arena)
+{
+    return atomic_load_relaxed(&arena->taken) > atomic_load_relaxed(&arena->limit) / 2;
+}
 
 /* After fork(): another thread may have held the lock, so nothing inside can be trusted. Forgets it all. */
 void trace_arena_forget(trace_arena *arena);

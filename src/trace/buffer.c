@@ -6,8 +6,8 @@
  *
  * Loss. All chunks together stay within the budget. A writer that needs one more gives its generation up: the queue
  * goes back to the arena at once, and from there on writers fill their buffers over and over without queueing them.
- * So an overload costs writers less than tracing does, and never a wait. The drainer ends a generation early when its
- * queue has taken half of the budget, so that loss needs a receiver that does not keep up.
+ * So an overload costs writers less than tracing does, and never a wait. The drainer ends a generation early when half
+ * of the budget is taken, so that loss needs a receiver that does not keep up.
  *
  * Rejected. Writing batches out as they fill, and cutting the output back after a loss: a pipe cannot be cut, and a
  * reader rejects a generation without its end.
@@ -18,6 +18,8 @@
 #include "base/fatal.h"
 #include "trace/tracer.h"
 
+#include <string.h>
+
 /* How much of a chunk events may fill. Torture builds make full buffers a frequent case. */
 #ifdef WEFT_TORTURE
 #define EVENT_BATCH_ROOM 512
@@ -25,24 +27,31 @@
 #define EVENT_BATCH_ROOM TRACE_CHUNK_SIZE
 #endif
 
+static size_t buffer_bytes(const trace_buffer *buffer)
+{
+    return (size_t)(buffer->at - buffer->data);
+}
+
 void trace_queue_init(trace_queue *queue)
 {
-    *queue = (trace_queue){.last = &queue->first};
+    *queue = (trace_queue){0};
 }
 
 void trace_queue_push(trace_queue *queue, trace_buffer *buffer)
 {
     buffer->next = NULL;
-    *queue->last = buffer;
-    queue->last = &buffer->next;
-    queue->count++;
+    if (queue->tail)
+        queue->tail->next = buffer;
+    else
+        queue->first = buffer;
+    queue->tail = buffer;
 }
 
 size_t trace_queue_bytes(const trace_queue *queue)
 {
     size_t bytes = 0;
     for (const trace_buffer *buffer = queue->first; buffer; buffer = buffer->next)
-        bytes += (size_t)(buffer->at - buffer->data);
+        bytes += buffer_bytes(buffer);
     return bytes;
 }
 
@@ -70,22 +79,38 @@ void trace_generation_give_up(weft_tracer *tracer, uint64_t n)
     trace_queue_free(&dropped, &tracer->arena);
 }
 
-/* Queues the buffer; false: the generation is given up, the buffer stays the caller's. */
-static bool queue_full(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
+/* A small batch goes behind the last one that waits, if there is room: threads that come and go, and generations that
+ * end often, would else take a chunk for a few bytes each. The order of a stream's batches stays. */
+static bool queue_append(trace_queue *queue, const trace_buffer *buffer)
+{
+    trace_buffer *tail = queue->tail;
+    size_t size = buffer_bytes(buffer);
+    if (!tail || size > TRACE_CHUNK_SIZE / 8 || (size_t)((uint8_t *)tail + TRACE_CHUNK_SIZE - tail->at) < size)
+        return false;
+    memcpy(tail->at, buffer->data, size);
+    tail->at += size;
+    return true;
+}
+
+/* Completes the batch and queues it. True: with its chunk; false: the chunk stays the caller's, as the batch was copied,
+ * or dropped because the generation is given up. */
+static bool queue_batch(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
 {
     trace_slot *slot = trace_slot_of(tracer, n);
     wire_batch_finish(buffer->payload, buffer->at);
     lock_acquire(&tracer->lock);
     bool lost = atomic_load_relaxed(&slot->lost);
+    bool push = !lost && !queue_append(&slot->full, buffer);
     if (lost)
-        slot->lost_bytes += (size_t)(buffer->at - buffer->data);
-    else
+        slot->lost_bytes += buffer_bytes(buffer);
+    if (push)
         trace_queue_push(&slot->full, buffer);
-    bool early = slot->full.count > atomic_load_relaxed(&tracer->arena.limit) / 2;
     lock_release(&tracer->lock);
-    if (early)
+    /* Not for a generation that has ended already and is being collected. */
+    if (trace_arena_is_half_full(&tracer->arena) &&
+        slot == trace_slot_of(tracer, atomic_load_relaxed(&tracer->generation)))
         trace_drainer_ask(tracer);
-    return !lost;
+    return push;
 }
 
 /* An empty batch of m in generation n. */
@@ -108,7 +133,7 @@ static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n, bo
     trace_buffer *fresh = trace_arena_take(&tracer->arena);
     if (!fresh)
         trace_generation_give_up(tracer, n);
-    if (old && !queue_full(tracer, n, old)) {
+    if (old && !queue_batch(tracer, n, old)) {
         if (fresh)
             trace_arena_put(&tracer->arena, fresh);
         fresh = old;
@@ -130,7 +155,7 @@ void trace_buffer_flush(weft_tracer *tracer, weft_trace_m *m, uint64_t n)
     if (!buffer)
         return;
     m->buffer[n % 2] = NULL;
-    if (!queue_full(tracer, n, buffer))
+    if (!queue_batch(tracer, n, buffer))
         trace_arena_put(&tracer->arena, buffer);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Event buffers: one chunk, one batch. An M fills its buffer of a generation, queues it when it is full, and goes on
- * with another; the drainer takes the queue of a generation when that has ended.
+ * with another; the drainer takes the queue of a generation when that has ended. Once it waits, a buffer is just bytes,
+ * and may hold further whole batches behind its own.
  *
  * Contract: a buffer is changed by its M in a section, by the drainer once the M's flag was seen clear (or while the
  * host holds the M), or when the M is unregistered (INV-2). Queues are under the tracer's lock, a leaf (INV-14).
@@ -23,8 +24,7 @@ typedef struct trace_buffer {
 } trace_buffer;
 
 typedef struct trace_queue {
-    trace_buffer *first, **last;
-    size_t count;
+    trace_buffer *first, *tail;
 } trace_queue;
 
 /* A writer of batches that belong to no thread (m = -1): statuses and tables. On the drainer only. */

@@ -102,6 +102,27 @@ static void starts_and_stops(void **state)
     crowd_free(c);
 }
 
+/* Nobody asks for a boundary: the budget does, long before anything is lost. */
+static void large_generations_end_early(void **state)
+{
+    (void)state;
+    crowd *c = crowd_new(WORKERS, PROCS, 5);
+    sink out = {0};
+    weft_trace_options options = {.size = sizeof options, .generation_ns = UINT64_MAX, .memory_budget = 16 << 20};
+    weft_trace_stream *stream = NULL;
+    crowd_start(c);
+    assert_int_equal(weft_trace_start_callback(crowd_tracer(c), sink_write, &out, &options, &stream), 0);
+    for (double end = seconds() + 30; seconds() < end && weft_trace_generation(crowd_tracer(c)) < 4;)
+        base_sleep_ns(10000000);
+    crowd_stop(c);
+    stop(stream);
+    assert_true(count_generations(&out) >= 4);
+    assert_true(out.size > 8 << 20);
+    assert_valid(&out, "large");
+    sink_free(&out);
+    crowd_free(c);
+}
+
 typedef struct controller {
     pthread_t thread;
     crowd *c;
@@ -166,6 +187,7 @@ int main(void)
         cmocka_unit_test(advances_without_a_pause),
         cmocka_unit_test(ticks_every_millisecond),
         cmocka_unit_test(starts_and_stops),
+        cmocka_unit_test(large_generations_end_early),
         cmocka_unit_test(streams_join_and_leave_from_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
