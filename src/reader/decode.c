@@ -11,7 +11,7 @@
  * when its turn comes.
  */
 static const uint8_t numbers_of[256] = {
-#define STRUCTURE(id, count)                             [id] = NOT_TIMED,
+#define STRUCTURE(id, count)                             [id] = (id) == WIRE_EV_CLOCK_SNAPSHOT ? 3 : NOT_TIMED,
 #define TIMED(id, count)                                 [id] = (count),
 #define EXPERIMENT(id, count)                            [id] = (count),
 #define WIRE_EVENT(id, symbol, name, since, shape, args) shape(id, WIRE_ARGC_##symbol)
@@ -25,6 +25,28 @@ static const uint8_t numbers_of[256] = {
 };
 
 /*
+ * Decodes the numbers of an event. Returns their end; NULL and cursor->bad if one is malformed.
+ *
+ * Rejected: all numbers from one 64-bit word without a branch on their lengths. It costs the same
+ * for each event, about 35 cycles; the branches cost less, since most numbers have one byte and the
+ * rest follow the kind of event (25 M events/s against 34 M).
+ */
+static inline const uint8_t *decode_numbers(struct reader_cursor *cursor, const uint8_t *at,
+                                            const uint8_t *end, unsigned numbers, uint64_t *delta,
+                                            struct reader_wire_event *event)
+{
+    at = wire_varint_decode(at, end, delta);
+    if (__builtin_expect(!at, 0))
+        cursor->bad = "DEC-3";
+    for (unsigned i = 0; at && i < numbers; i++) {
+        at = wire_varint_decode(at, end, &event->args[i]);
+        if (__builtin_expect(!at, 0))
+            cursor->bad = "DEC-4";
+    }
+    return at;
+}
+
+/*
  * Decodes one event and returns its end; NULL and cursor->bad if it is malformed. A running time of
  * 0 means "not started": the batch's time is then added, as Go's reader does.
  */
@@ -34,26 +56,14 @@ static inline const uint8_t *decode_event(struct reader_cursor *cursor, double u
 {
     unsigned tag = *at++;
     unsigned numbers = numbers_of[tag];
-    if (__builtin_expect(numbers == NOT_TIMED, 0)) {
-        if (tag != WIRE_EV_CLOCK_SNAPSHOT) {
-            cursor->bad = tag >= WIRE_EVENT_LIMIT ? "DEC-1" : "DEC-2";
-            return NULL;
-        }
-        numbers = WIRE_ARGC_CLOCK_SNAPSHOT - 1;
-    }
     uint64_t delta;
-    at = wire_varint_decode(at, end, &delta);
-    if (__builtin_expect(!at, 0)) {
-        cursor->bad = "DEC-3";
+    if (__builtin_expect(numbers == NOT_TIMED, 0)) {
+        cursor->bad = tag >= WIRE_EVENT_LIMIT ? "DEC-1" : "DEC-2";
         return NULL;
     }
-    for (unsigned i = 0; i < numbers; i++) {
-        at = wire_varint_decode(at, end, &event->args[i]);
-        if (__builtin_expect(!at, 0)) {
-            cursor->bad = "DEC-4";
-            return NULL;
-        }
-    }
+    at = decode_numbers(cursor, at, end, numbers, &delta, event);
+    if (__builtin_expect(!at, 0))
+        return NULL;
     int64_t base = cursor->time == 0 ? cursor->batch_time : cursor->time;
     cursor->time = (int64_t)((uint64_t)base + (uint64_t)reader_time(unit, delta));
     event->time = cursor->time;
@@ -85,6 +95,8 @@ static void open_batch(struct reader_cursor *cursor, const struct reader_generat
 {
     const struct reader_batch *batch = &gen->batches.at[index];
     cursor->batch = index;
+    cursor->m = batch->m;
+    cursor->offset = batch->offset;
     cursor->next = batch->data;
     cursor->end = batch->data + batch->size;
     cursor->batch_time = reader_time(gen->unit, batch->time);
@@ -124,7 +136,7 @@ enum reader_step reader_cursor_init(struct reader_cursor *cursor,
                                     const struct reader_stream *stream)
 {
     *cursor = (struct reader_cursor){.size = block_size(gen, stream)};
-    cursor->events = malloc(cursor->size * sizeof *cursor->events);
+    cursor->events = calloc(cursor->size, sizeof *cursor->events);
     if (!cursor->events)
         return READER_STEP_MEMORY;
     open_batch(cursor, gen, stream->first);

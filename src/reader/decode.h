@@ -13,10 +13,13 @@
 #include "reader/generation.h"
 #include "wire/events.h"
 
+/* args[READER_NO_ARG] is always 0, so that what refers to no argument needs no branch. */
+#define READER_NO_ARG WIRE_TIMED_MAX_ARGS
+
 struct reader_wire_event {
-    int64_t time; /* ns */
-    uint64_t args[WIRE_TIMED_MAX_ARGS];
-    uint32_t at; /* offset in the payload */
+    int64_t time;                           /* ns */
+    uint64_t args[WIRE_TIMED_MAX_ARGS + 1]; /* those that the event has not are undefined */
+    uint32_t at;                            /* offset in the payload */
     uint8_t tag;
 };
 
@@ -29,6 +32,8 @@ struct reader_cursor {
     uint32_t size;                    /* of the block */
     uint32_t batch;                   /* of the block's events */
     uint32_t thread;                  /* index in the ordering state */
+    uint64_t m;                       /* id of the thread */
+    uint64_t offset;                  /* of the batch's payload, in the trace */
     const uint8_t *next, *end;        /* what is not yet decoded of the batch */
     int64_t batch_time, time;         /* ns */
     const char *bad;                  /* rule which the bytes at next break, or NULL */

@@ -27,16 +27,20 @@ void reader_frontier_fini(struct reader_frontier *frontier);
 
 void reader_frontier_push(struct reader_frontier *frontier, int64_t time, uint32_t cursor);
 
-/* For reader_frontier_rekey: the entry at index is not the root, or has children. */
+/* For reader_frontier_rekey: restores the order around the entry at index. */
 void reader_frontier_move(struct reader_frontier *frontier, uint32_t index);
 
 /* The entry at index has another time now. */
 static inline void reader_frontier_rekey(struct reader_frontier *frontier, uint32_t index,
                                          int64_t time)
 {
-    frontier->at[index].time = time;
-    if (frontier->count > 1)
-        reader_frontier_move(frontier, index);
+    struct reader_frontier_entry *at = frontier->at;
+    at[index].time = time;
+    /* Mostly the root, and mostly it stays there. */
+    if (index == 0 && (frontier->count < 2 || at[1].time >= time) &&
+        (frontier->count < 3 || at[2].time >= time))
+        return;
+    reader_frontier_move(frontier, index);
 }
 
 void reader_frontier_remove(struct reader_frontier *frontier, uint32_t index);

@@ -13,15 +13,19 @@ static void init_references(struct weft_reader *reader)
     for (unsigned id = 0; id < WIRE_EVENT_LIMIT; id++) {
         const struct wire_event_spec *spec = &wire_event_specs[id];
         struct reader_references *refs = &reader->references[id];
+        *refs = (struct reader_references){
+            READER_NO_ARG, READER_NO_ARG, {READER_NO_ARG, READER_NO_ARG}, false};
         unsigned strings = 0;
         for (unsigned i = 0; i < spec->argc && wire_event_is_timed(id); i++) {
             if (spec->args[i].kind == WIRE_ARG_STACK)
-                refs->stack = (uint8_t)(i + 1);
+                refs->stack = (uint8_t)i;
             else if (spec->args[i].kind == WIRE_ARG_NEW_STACK)
-                refs->new_stack = (uint8_t)(i + 1);
+                refs->new_stack = (uint8_t)i;
             else if (spec->args[i].kind == WIRE_ARG_STRING)
-                refs->strings[strings++] = (uint8_t)(i + 1);
+                refs->strings[strings++] = (uint8_t)i;
         }
+        refs->own = id == WIRE_EV_GO_STOP || id == WIRE_EV_GO_BLOCK ||
+                    id == WIRE_EV_GO_SYSCALL_BEGIN || id == WIRE_EV_GO_STATUS_STACK;
     }
 }
 

@@ -114,9 +114,14 @@ void reader_order_fini(struct reader_order *order)
     reader_pool_fini(&order->pool);
 }
 
-void reader_order_set_generation(struct reader_order *order, struct reader_generation *gen)
+void reader_order_set_generation(struct reader_order *order, struct reader_generation *gen,
+                                 bool has_events)
 {
     order->gen = gen;
+    if (!order->started && has_events) {
+        order->started = true;
+        order->first_gen = gen->number;
+    }
     reader_pool_sweep(&order->pool);
 }
 
@@ -131,27 +136,6 @@ uint32_t reader_order_thread(struct reader_order *order, uint64_t m, bool make)
         return READER_ABSENT;
     *thread = (struct reader_thread){m, WEFT_ID_NONE, WEFT_ID_NONE, 0, 0};
     return index;
-}
-
-int reader_order_try(struct reader_order *order, uint64_t m, const struct reader_wire_event *event,
-                     weft_event *out)
-{
-    if (!order->started) {
-        order->started = true;
-        order->first_gen = order->gen->number;
-    }
-    if (m == WEFT_ID_NONE) {
-        order->thread = 0;
-        order->threads.at[0].g = order->threads.at[0].p = WEFT_ID_NONE;
-    }
-    const struct reader_thread *self = reader_order_self(order);
-    memset(out, 0, sizeof *out);
-    out->time = event->time;
-    out->m = self->id;
-    out->p = self->p;
-    out->g = self->g;
-    out->wire = event->tag;
-    return reader_order_handlers[event->tag](order, event, out);
 }
 
 int reader_reject(struct reader_order *order, const char *rule, const char *format, ...)

@@ -89,7 +89,7 @@ struct reader_order {
     struct reader_pool pool;
 
     bool started;
-    uint64_t first_gen; /* generation of the first event tried */
+    uint64_t first_gen; /* the first generation with events */
     enum reader_gc_state gc;
     uint64_t gc_seq;
 
@@ -115,22 +115,32 @@ bool reader_order_init(struct reader_order *order);
 void reader_order_fini(struct reader_order *order);
 
 /* Begins a generation: texts without a holder are dropped. */
-void reader_order_set_generation(struct reader_order *order, struct reader_generation *gen);
+void reader_order_set_generation(struct reader_order *order, struct reader_generation *gen,
+                                 bool has_events);
 
 /* Index of a thread, which is made if it is new and make is set; READER_ABSENT if not. */
 uint32_t reader_order_thread(struct reader_order *order, uint64_t m, bool make);
-
-/* Tries the event of a thread. order->rule and message explain -EBADMSG. */
-int reader_order_try(struct reader_order *order, uint64_t m, const struct reader_wire_event *event,
-                     weft_event *out);
 
 /* Says in text (of size bytes) what a waiting event waits for. */
 void reader_order_explain(const struct reader_order *order, const struct reader_wire_event *event,
                           char *text, size_t size);
 
-/* -------- for the handlers, in order_*.c -------- */
-
 extern const reader_order_fn reader_order_handlers[256];
+
+/* Tries the event of a thread. order->rule and message explain -EBADMSG. */
+static inline int reader_order_try(struct reader_order *order, uint32_t thread,
+                                   const struct reader_wire_event *event, weft_event *out)
+{
+    struct reader_thread *self = &order->threads.at[thread];
+    order->thread = thread;
+    if (thread == 0)
+        self->g = self->p = WEFT_ID_NONE;
+    *out = (weft_event){
+        .time = event->time, .m = self->id, .p = self->p, .g = self->g, .wire = event->tag};
+    return reader_order_handlers[event->tag](order, event, out);
+}
+
+/* -------- for the handlers, in order_*.c -------- */
 
 int reader_reject(struct reader_order *order, const char *rule, const char *format, ...)
     WEFT_PRINTF(3, 4);

@@ -60,7 +60,7 @@ READER_HANDLER(go_start)
 }
 
 /* The thread's goroutine, which must be running; NULL and *status if not. */
-static struct reader_resource *running_g(struct reader_order *order, int *status)
+static inline struct reader_resource *running_g(struct reader_order *order, int *status)
 {
     *status = reader_order_context(order, READER_NEED_ALL);
     if (*status)

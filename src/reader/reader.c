@@ -15,24 +15,17 @@ typedef unsigned long long ull;
 
 /* -------- errors -------- */
 
-static const struct reader_batch *batch_of(const weft_reader *reader,
-                                           const struct reader_cursor *cursor)
+static inline uint64_t event_offset(const struct reader_cursor *cursor)
 {
-    return &reader->gen.batches.at[cursor->batch];
-}
-
-static uint64_t event_offset(const weft_reader *reader, const struct reader_cursor *cursor)
-{
-    return batch_of(reader, cursor)->offset + reader_cursor_event(cursor)->at;
+    return cursor->offset + reader_cursor_event(cursor)->at;
 }
 
 static int fail_event(weft_reader *reader, const struct reader_cursor *cursor, const char *rule,
                       const char *why)
 {
-    long long m = (long long)batch_of(reader, cursor)->m;
-    return reader_fail(&reader->fault, rule, reader->gen.number, event_offset(reader, cursor),
-                       "%s on thread %lld: %s",
-                       wire_event_specs[reader_cursor_event(cursor)->tag].name, m, why);
+    return reader_fail(
+        &reader->fault, rule, reader->gen.number, event_offset(cursor), "%s on thread %lld: %s",
+        wire_event_specs[reader_cursor_event(cursor)->tag].name, (long long)cursor->m, why);
 }
 
 static int fail_stuck(weft_reader *reader)
@@ -119,10 +112,10 @@ static int next_generation(weft_reader *reader, weft_event *event)
         reader->next_status = status;
         return deliver_sync(reader, event, reader->last, false);
     }
-    reader_order_set_generation(&reader->order, &reader->gen);
     status = open_cursors(reader);
     if (status)
         return status;
+    reader_order_set_generation(&reader->order, &reader->gen, reader->frontier.count > 0);
     reader->sample = 0;
     reader->running = true;
     reader->generations++;
@@ -161,48 +154,58 @@ static int deliver_sample(weft_reader *reader, weft_event *event)
 /* -------- events -------- */
 
 /* Tries the event of a cursor: READER_ADVANCE, READER_WAIT or a negative errno value, explained. */
-static int try_cursor(weft_reader *reader, struct reader_cursor *cursor, weft_event *event)
+static inline int try_cursor(weft_reader *reader, struct reader_cursor *cursor, weft_event *event)
 {
     struct reader_order *order = &reader->order;
-    uint64_t m = batch_of(reader, cursor)->m;
-    if (cursor->thread == READER_ABSENT)
-        cursor->thread = reader_order_thread(order, m, true);
-    if (cursor->thread == READER_ABSENT)
-        return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(reader, cursor));
-    order->thread = cursor->thread;
-    int status = reader_order_try(order, m, reader_cursor_event(cursor), event);
-    if (status < 0) {
+    if (__builtin_expect(cursor->thread == READER_ABSENT, 0)) {
+        cursor->thread = reader_order_thread(order, cursor->m, true);
+        if (cursor->thread == READER_ABSENT)
+            return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(cursor));
+    }
+    int status = reader_order_try(order, cursor->thread, reader_cursor_event(cursor), event);
+    if (__builtin_expect(status < 0, 0)) {
         fail_event(reader, cursor, order->rule, order->message);
         reader->fault.error.rule = order->rule;
     }
     return status;
 }
 
-/* Resolves the stacks of an event and checks its strings. Returns the rule that is broken. */
-static const char *resolve(const weft_reader *reader, const struct reader_wire_event *from,
-                           weft_event *event, uint64_t *missing)
+/* The first reference of an event that leads nowhere: its rule, and the id. */
+static const char *missing_reference(const weft_reader *reader,
+                                     const struct reader_wire_event *from, uint64_t *id)
 {
     const struct reader_generation *gen = &reader->gen;
     const struct reader_references *refs = &reader->references[from->tag];
-    if (refs->stack) {
-        uint32_t stack = reader_idmap_find(&gen->stack_of, *missing = from->args[refs->stack - 1]);
-        if (stack == READER_ABSENT)
-            return "IDS-1";
-        event->stack = stack;
-    }
-    if (refs->new_stack) {
-        uint32_t stack =
-            reader_idmap_find(&gen->stack_of, *missing = from->args[refs->new_stack - 1]);
-        if (stack == READER_ABSENT)
-            return "IDS-1";
-        event->resource_stack = stack;
-    }
-    for (unsigned i = 0; i < 2 && refs->strings[i]; i++) {
-        *missing = from->args[refs->strings[i] - 1];
-        if (reader_idmap_find(&gen->string_of, *missing) == READER_ABSENT)
-            return "IDS-2";
-    }
-    return NULL;
+    *id = from->args[refs->stack];
+    if (reader_idmap_find(&gen->stack_of, *id) == READER_ABSENT)
+        return "IDS-1";
+    *id = from->args[refs->new_stack];
+    if (reader_idmap_find(&gen->stack_of, *id) == READER_ABSENT)
+        return "IDS-1";
+    *id = from->args[refs->strings[0]];
+    if (reader_idmap_find(&gen->string_of, *id) == READER_ABSENT)
+        return "IDS-2";
+    *id = from->args[refs->strings[1]];
+    return "IDS-2";
+}
+
+/*
+ * Resolves the stacks of an event and checks its strings; returns whether all exist. All four
+ * references are looked up, whatever the event has: no branch depends on its kind.
+ */
+static inline bool resolve(const weft_reader *reader, const struct reader_wire_event *from,
+                           weft_event *event)
+{
+    const struct reader_generation *gen = &reader->gen;
+    const struct reader_references *refs = &reader->references[from->tag];
+    uint32_t stack = reader_idmap_find(&gen->stack_of, from->args[refs->stack]);
+    uint32_t new_stack = reader_idmap_find(&gen->stack_of, from->args[refs->new_stack]);
+    uint32_t string_0 = reader_idmap_find(&gen->string_of, from->args[refs->strings[0]]);
+    uint32_t string_1 = reader_idmap_find(&gen->string_of, from->args[refs->strings[1]]);
+    event->stack = stack;
+    event->resource_stack = refs->own ? stack : new_stack;
+    /* Indices are below 2^31, READER_ABSENT is not. */
+    return ((stack | new_stack | string_0 | string_1) >> 31) == 0;
 }
 
 static int fail_reference(weft_reader *reader, const char *rule, uint64_t offset, unsigned tag,
@@ -213,35 +216,28 @@ static int fail_reference(weft_reader *reader, const char *rule, uint64_t offset
                        rule[4] == '1' ? "stack" : "string", (ull)id);
 }
 
-/* These carry the resource's own stack, which is that of the event. */
-static bool stack_is_resources(unsigned tag)
-{
-    return tag == WIRE_EV_GO_STOP || tag == WIRE_EV_GO_BLOCK || tag == WIRE_EV_GO_SYSCALL_BEGIN ||
-           tag == WIRE_EV_GO_STATUS_STACK;
-}
-
 /*
  * The event of the entry at index has advanced: goes to the next one of its cursor. An undecodable
  * next event comes first, then missing references of this one, as Go's reader reports them.
  */
-static int finish_event(weft_reader *reader, uint32_t index, weft_event *event)
+static inline int finish_event(weft_reader *reader, uint32_t index, weft_event *event)
 {
     struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
     const struct reader_wire_event *from = reader_cursor_event(cursor);
     unsigned tag = from->tag;
-    uint64_t missing = 0, offset = reader->offset = event_offset(reader, cursor);
-    const char *rule = resolve(reader, from, event, &missing);
-    if (stack_is_resources(tag))
-        event->resource_stack = event->stack;
+    uint64_t missing, offset = reader->offset = event_offset(cursor);
+    const char *rule = NULL;
+    if (__builtin_expect(!resolve(reader, from, event), 0))
+        rule = missing_reference(reader, from, &missing);
 
     enum reader_step step = reader_cursor_step(cursor, &reader->gen);
-    if (step == READER_STEP_EVENT)
+    if (__builtin_expect(step == READER_STEP_EVENT, 1))
         reader_frontier_rekey(&reader->frontier, index, reader_cursor_event(cursor)->time);
     else if (step == READER_STEP_END)
         reader_frontier_remove(&reader->frontier, index);
     else
         return reader_cursor_fail(cursor, &reader->gen, step);
-    if (rule)
+    if (__builtin_expect(rule != NULL, 0))
         return fail_reference(reader, rule, offset, tag, missing);
     reader->queue_at = 0;
     return deliver(reader, event);

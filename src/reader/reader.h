@@ -8,10 +8,11 @@
 #include "reader/frontier.h"
 #include "reader/order.h"
 
-/* Where the arguments of an event are that refer to tables: position + 1, or 0. */
+/* Which arguments of an event refer to tables; READER_NO_ARG for none. */
 struct reader_references {
     uint8_t stack, new_stack;
     uint8_t strings[2];
+    bool own; /* the stack is also that of the resource */
 };
 
 struct weft_reader {
