@@ -31,6 +31,8 @@ static __attribute__((noinline)) void set_self(struct m *m)
 
 struct m *machine_new_locked(void)
 {
+    /* A new M is not held: it would walk into a world that others believe to stand still. */
+    invariant(!sched.world_stopped, "a thread was to be made while the world is stopped");
     if (machines.count >= sched.max_threads)
         fatal("the limit of %u threads is reached: too many goroutines block outside the runtime "
               "(weft_options.max_threads)",

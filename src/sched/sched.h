@@ -191,6 +191,9 @@ struct sched {
     uint64_t revocations, world_stops; /* atomic */
     int64_t last_poll;                 /* atomic: when the poller was last asked */
 
+    bool world_stopped; /* written by the holder of the world lock while all others are held, read
+                           inside */
+
     bool sysmon_asleep; /* lock: lock; the monitor waits until a P stops being idle */
 
     weft_tracer *tracer;
@@ -228,7 +231,7 @@ static inline void g_set_place(struct g *g, const void *frame, uintptr_t pc)
 #define rt_here()                                                                                  \
     __extension__({                                                                                \
         uintptr_t pc_;                                                                             \
-        __asm__ __volatile__("1: lea 1b(%%rip), %0" : "=r"(pc_));                                       \
+        __asm__ __volatile__("1: lea 1b(%%rip), %0" : "=r"(pc_));                                  \
         pc_;                                                                                       \
     })
 #elif defined(__aarch64__)

@@ -67,7 +67,7 @@ static void local_put(struct p *p, struct g *g)
         global_put_many(overflow, n);
 }
 
-void sched_global_put_list(struct g_list *list)
+void sched_global_append(struct g_list *list)
 {
     if (!list->head)
         return;
@@ -81,6 +81,13 @@ void sched_global_put_list(struct g_list *list)
     atomic_store_relaxed(&sched.global_count, sched.global.count);
     lock_release(&sched.lock);
     *list = (struct g_list){0};
+}
+
+void sched_global_put_list(struct g_list *list)
+{
+    if (!list->head)
+        return;
+    sched_global_append(list);
     proc_wake_one();
 }
 

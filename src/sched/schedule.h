@@ -16,8 +16,9 @@ struct m *sched_leave(struct m *m, enum after_switch after, void *arg);
 /* The same, but goes straight to another goroutine if there is one on the P. */
 struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg);
 
-/* The time slice that runs on p, which the caller owns, is used up: what would inherit it queues behind
- * the others. Else a chain of goroutines, each started by the one before, would never let them run. */
+/* The time slice that runs on p, which the caller owns, is used up: what would inherit it queues
+ * behind the others. Else a chain of goroutines, each started by the one before, would never let
+ * them run. */
 void sched_slice_over(struct p *p);
 
 /* The current goroutine has used up its time slice: it goes to the global queue. Returns the M on
@@ -31,6 +32,8 @@ _Noreturn void sched_end_thread(struct m *m);
 /* Puts goroutines on the global queue and wakes an M. */
 void sched_global_put(struct g *g);
 void sched_global_put_list(struct g_list *list);
+/* The same without waking one. */
+void sched_global_append(struct g_list *list);
 
 /* Does what the context left behind asked for; first thing in every context that is switched to. */
 void sched_arrive(struct m *m);

@@ -76,11 +76,13 @@ void world_stop(struct m *self)
                 lease_wait_outside(m);
         torture_point("world_stop");
     }
+    sched.world_stopped = true;
 }
 
 void world_start(struct m *self)
 {
     torture_point("world_start");
+    sched.world_stopped = false;
     for (struct m *m = machines_first(); m; m = m->all_next)
         if (m != self)
             lease_release(m);
@@ -108,7 +110,8 @@ static void evacuate(struct p *p, struct p *heir)
     struct g_list list = {0};
     while ((g = runq_pop_owner(&p->runq, &inherits)))
         g_list_push(&list, g);
-    sched_global_put_list(&list);
+    sched_global_append(
+        &list); /* nobody is woken while the world stands: resize() does it at its end */
     timers_move(p, heir);
 }
 

@@ -570,7 +570,7 @@ ON_ALL_PROCS(a_woken_partner_may_free_the_channel)
 ON_ALL_PROCS(a_hundred_thousand_wait_and_are_woken_by_close)
 ON_ALL_PROCS(a_null_channel_blocks_for_ever)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(misuse_stops_the_program),
@@ -595,5 +595,6 @@ int main(void)
         TEST(a_hundred_thousand_wait_and_are_woken_by_close),
         TEST(a_null_channel_blocks_for_ever),
     };
+    choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -461,7 +461,7 @@ ON_ALL_PROCS(selects_against_selects_lose_nothing)
 ON_ALL_PROCS(order_is_kept_through_select)
 ON_ALL_PROCS(nothing_to_select_from_blocks_for_ever)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_only_ready_case_is_taken),
@@ -477,5 +477,6 @@ int main(void)
         TEST(order_is_kept_through_select),
         TEST(nothing_to_select_from_blocks_for_ever),
     };
+    choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

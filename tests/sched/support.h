@@ -83,6 +83,13 @@ static inline void run_everywhere(void (*fn)(void))
 #name, test_##name, NULL, NULL, NULL                                                       \
     }
 
+/* The program's argument, if any, is a pattern (with * and ?) of the tests to run. */
+static inline void choose_tests(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+}
+
 static inline void go(void (*fn)(void *), void *arg)
 {
     CHECK_EQ(weft_go(fn, arg), 0);

@@ -576,7 +576,7 @@ ON_ALL_PROCS(bounded_buffer)
 ON_ALL_PROCS(dining_philosophers)
 ON_ALL_PROCS(barrier)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(misuse_stops_the_program),
@@ -597,5 +597,6 @@ int main(void)
         TEST(dining_philosophers),
         TEST(barrier),
     };
+    choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -456,7 +456,7 @@ static void test_the_heap_stays_a_heap(void **state)
     run_on(1, the_heap_stays_a_heap);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_plain_thread_cannot_sleep),
@@ -477,5 +477,6 @@ int main(void)
         TEST(timers_survive_the_end_of_their_p),
         TEST(a_timer_outlives_a_run),
     };
+    choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
