@@ -126,6 +126,14 @@ static void stop_whole_run(void)
         base_warn("WEFT_TRACE: the trace is not complete: %s", strerror(-error));
 }
 
+/* exit(), also when a goroutine calls it: no trace stays without its end. */
+static void complete_traces(void)
+{
+    stop_whole_run();
+    if (atomic_load_acquire(&sched.running)) /* pairs with start() */
+        weft_tracer_stop_all(sched.tracer);
+}
+
 /* ---- Start ---- */
 
 static void set_up(const weft_options *options)
@@ -245,6 +253,7 @@ static void forget_in_child(void)
     whole_run = NULL;
     if (atomic_load_relaxed(&sched.running))
         weft_tracer_after_fork(sched.tracer);
+    atomic_store_relaxed(&sched.running, 0);
 }
 
 static void register_process_hooks(void)
@@ -252,7 +261,7 @@ static void register_process_hooks(void)
     static bool registered; /* lock: instance */
     if (!registered)
         registered =
-            atexit(stop_whole_run) == 0 && pthread_atfork(NULL, NULL, forget_in_child) == 0;
+            atexit(complete_traces) == 0 && pthread_atfork(NULL, NULL, forget_in_child) == 0;
 }
 
 /* Takes the place of the one runtime. */

@@ -282,6 +282,26 @@ static void exit_from_a_goroutine_ends_the_process(void **state)
     assert_int_equal(WEXITSTATUS(status), 3);
 }
 
+static int exit_while_tracing(void *arg)
+{
+    (void)arg;
+    weft_trace_stream *stream;
+    char path[512];
+    const char *folder = getenv("WEFT_TRACE_DIR");
+    snprintf(path, sizeof path, "%s/exit_while_tracing.trace", folder ? folder : ".");
+    check(weft_trace_start_path(weft_tracer_default(), path, NULL, &stream) == 0);
+    weft_yield();
+    exit(4);
+}
+
+static void exit_completes_the_traces(void **state)
+{
+    (void)state;
+    int status = status_of_child(exit_while_tracing);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 4);
+}
+
 static int fork_body(void *arg)
 {
     (void)arg;
@@ -371,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_second_runtime_is_refused),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(exit_from_a_goroutine_ends_the_process),
+        cmocka_unit_test(exit_completes_the_traces),
         cmocka_unit_test(a_goroutine_may_fork_and_exec),
         cmocka_unit_test(a_stack_overflow_meets_the_guard),
         cmocka_unit_test(goroutines_left_behind_never_continue),
