@@ -11,6 +11,7 @@
 #include "sched/context.h"
 #include "sched/lease.h"
 #include "sched/schedule.h"
+#include "sched/world.h"
 
 struct machines machines;
 
@@ -105,11 +106,25 @@ static void wake_sleepers(void)
     lock_release(&sched.lock);
 }
 
-/* The thread is out in user code: whenever it comes back, it touches nothing but its own record. */
-static bool give_up_on(struct m *m)
+/* Marks m if it is out in user code: whenever it comes back, it touches nothing but its own record.
+ * A thread that starts, or is on its way through the scheduler, touches more, and ends soon,
+ * however busy the machine is. */
+static bool abandon(struct m *m)
 {
     uint32_t expected = M_RUNS;
-    if (!atomic_cas_acqrel(&m->finished, &expected, M_ABANDONED)) /* pairs with thread_main() */
+    world_lock_outside();
+    lease_hold(m);
+    fence_heavy(); /* L1: now m->g is the caller's to read */
+    bool abandoned = lease_is_outside(m) && m->g &&
+                     atomic_cas_acqrel(&m->finished, &expected, M_ABANDONED); /* thread_main() */
+    lease_release(m);
+    world_unlock();
+    return abandoned;
+}
+
+static bool give_up_on(struct m *m)
+{
+    if (!abandon(m))
         return false;
     weft_trace_m_unregister(sched.tracer, &m->trace);
     pthread_detach(m->thread);
