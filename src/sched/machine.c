@@ -43,6 +43,9 @@ struct m *machine_new_locked(void)
         fatal("no memory for another thread (%u threads)", machines.count);
     m->random = (uint32_t)((uintptr_t)m >> 6) * 2654435761u | 1;
     m->id = machines.count++;
+    if (atomic_load_relaxed(
+            &sched.ending)) /* set with the world stopped: whoever makes an M sees it */
+        m->attention = M_ENDING;
     m->all_next = machines.head;
     atomic_store_release(&machines.head, m); /* pairs with machines_first() */
     return m;
@@ -148,9 +151,11 @@ unsigned machines_end(int64_t patience_ns)
 {
     uint64_t until = base_clock_now() + (uint64_t)patience_ns;
     unsigned out = 0;
-    for (struct m *m = machines_first(); m; m = m->all_next)
-        if (!m->service && !join_within(m, until))
-            out++;
+    /* An M on its way out may still have made another one, which is in front of the list. */
+    for (struct m *done = NULL, *first; (first = machines_first()) != done; done = first)
+        for (struct m *m = first; m != done; m = m->all_next)
+            if (!m->service && !join_within(m, until))
+                out++;
     return out;
 }
 
