@@ -20,9 +20,9 @@ static void a_sleep_is_never_too_short(void)
 }
 
 struct sleeper_log {
-    weft_mutex mutex;
     weft_waitgroup group;
-    int order[32], count;
+    int order[32];
+    uint32_t count; /* atomic */
 };
 
 struct log_sleeper {
@@ -34,28 +34,34 @@ struct log_sleeper {
 static void sleep_and_log(void *arg)
 {
     struct log_sleeper *s = arg;
-    weft_sleep(s->base + s->number * 3 * WEFT_MILLISECOND - weft_now());
-    weft_mutex_lock(&s->log->mutex);
-    s->log->order[s->log->count++] = s->number;
-    weft_mutex_unlock(&s->log->mutex);
+    weft_sleep(s->base + s->number * WEFT_MILLISECOND - weft_now());
+    s->log->order[atomic_add_relaxed(&s->log->count, 1)] = s->number;
     weft_waitgroup_done(&s->log->group);
 }
 
-static void sleepers_wake_in_order(void)
+static bool wake_in_order(void)
 {
     struct sleeper_log log = {0};
     struct log_sleeper sleepers[32];
     int64_t base = weft_now() + 20 * WEFT_MILLISECOND;
+    bool ordered = true;
     weft_waitgroup_add(&log.group, 32);
     for (int i = 0; i < 32; i++) {
         sleepers[i] = (struct log_sleeper){&log, (i * 13) % 32, base};
         go(sleep_and_log, &sleepers[i]);
     }
     weft_waitgroup_wait(&log.group);
-    int misplaced = 0;
     for (int i = 0; i < 32; i++)
-        misplaced += log.order[i] != i;
-    CHECK(misplaced <= 8); /* 3 ms apart; a thread may be held up that long */
+        ordered = ordered && log.order[i] == i;
+    return ordered;
+}
+
+/* With one P, they also run in that order. A busy machine may hold the test up for longer than it
+ * gives itself to get them to sleep: then once more. */
+static void sleepers_wake_in_order(void)
+{
+    for (int i = 0; !wake_in_order(); i++)
+        CHECK(i < 20);
 }
 
 struct crowd {
@@ -435,7 +441,6 @@ static void test_a_plain_thread_cannot_sleep(void **state)
 }
 
 ON_ALL_PROCS(a_sleep_is_never_too_short)
-ON_ALL_PROCS(sleepers_wake_in_order)
 ON_ALL_PROCS(a_hundred_thousand_sleep)
 ON_ALL_PROCS(a_hog_does_not_delay_sleepers)
 ON_ALL_PROCS(a_chain_of_goroutines_does_not_starve_others)
@@ -448,6 +453,12 @@ ON_ALL_PROCS(stop_races_with_firing)
 ON_ALL_PROCS(many_goroutines_start_and_stop_one_timer)
 ON_ALL_PROCS(a_timer_may_be_freed_while_it_fires)
 ON_ALL_PROCS(timers_survive_the_end_of_their_p)
+
+static void test_sleepers_wake_in_order(void **state)
+{
+    (void)state;
+    run_on(1, sleepers_wake_in_order);
+}
 
 /* With one P nobody else runs while the goroutine is inside. */
 static void test_the_heap_stays_a_heap(void **state)
