@@ -71,6 +71,22 @@ static inline const uint8_t *decode_event(struct reader_cursor *cursor, double u
     return at;
 }
 
+/*
+ * Resolves the stacks of an event and checks its strings. All references are looked up, whatever
+ * the event has: no branch depends on its kind. Indices are below 2^31, READER_ABSENT is not.
+ */
+static inline void resolve(const struct reader_generation *gen, struct reader_wire_event *event)
+{
+    const struct reader_references *refs = &gen->references[event->tag];
+    uint32_t stack = reader_idmap_find(&gen->stack_of, event->args[refs->stack]);
+    uint32_t resource = reader_idmap_find(&gen->stack_of, event->args[refs->resource_stack]);
+    uint32_t string_0 = reader_idmap_find(&gen->string_of, event->args[refs->strings[0]]);
+    uint32_t string_1 = reader_idmap_find(&gen->string_of, event->args[refs->strings[1]]);
+    event->stack = stack;
+    event->resource_stack = resource;
+    event->missing = (stack | resource | string_0 | string_1) >> 31;
+}
+
 static void decode_block(struct reader_cursor *cursor, const struct reader_generation *gen)
 {
     const uint8_t *data = gen->batches.at[cursor->batch].data;
@@ -82,6 +98,7 @@ static void decode_block(struct reader_cursor *cursor, const struct reader_gener
         const uint8_t *next = decode_event(cursor, gen->unit, at, end, event);
         if (!next)
             break;
+        resolve(gen, event);
         at = next;
         count++;
     }

@@ -13,14 +13,13 @@
 #include "reader/generation.h"
 #include "wire/events.h"
 
-/* args[READER_NO_ARG] is always 0, so that what refers to no argument needs no branch. */
-#define READER_NO_ARG WIRE_TIMED_MAX_ARGS
-
 struct reader_wire_event {
     int64_t time;                           /* ns */
     uint64_t args[WIRE_TIMED_MAX_ARGS + 1]; /* those that the event has not are undefined */
+    uint32_t stack, resource_stack;         /* indices */
     uint32_t at;                            /* offset in the payload */
     uint8_t tag;
+    bool missing; /* refers to a stack or string that does not exist */
 };
 
 /* Enough that a block costs little more than its events, few enough for many cursors in cache. */

@@ -13,10 +13,30 @@
 #include "reader/generation.h"
 #include "wire/batch.h"
 
+static void find_references(struct reader_references *refs, unsigned id)
+{
+    const struct wire_event_spec *spec = &wire_event_specs[id];
+    bool own = id == WIRE_EV_GO_STOP || id == WIRE_EV_GO_BLOCK || id == WIRE_EV_GO_SYSCALL_BEGIN ||
+               id == WIRE_EV_GO_STATUS_STACK;
+    unsigned strings = 0;
+    *refs =
+        (struct reader_references){READER_NO_ARG, READER_NO_ARG, {READER_NO_ARG, READER_NO_ARG}};
+    for (unsigned i = 0; i < spec->argc && wire_event_is_timed(id); i++) {
+        if (spec->args[i].kind == WIRE_ARG_STACK)
+            refs->stack = (uint8_t)i;
+        if (spec->args[i].kind == WIRE_ARG_NEW_STACK || (own && refs->stack == i))
+            refs->resource_stack = (uint8_t)i;
+        if (spec->args[i].kind == WIRE_ARG_STRING)
+            refs->strings[strings++] = (uint8_t)i;
+    }
+}
+
 void reader_generation_init(struct reader_generation *gen, unsigned version,
                             struct reader_fault *fault)
 {
     *gen = (struct reader_generation){.version = version, .fault = fault};
+    for (unsigned id = 0; id < WIRE_EVENT_LIMIT; id++)
+        find_references(&gen->references[id], id);
 }
 
 void reader_generation_fini(struct reader_generation *gen)

@@ -12,6 +12,7 @@
 #include "reader/fault.h"
 #include "reader/map.h"
 #include "reader/source.h"
+#include "wire/events.h"
 
 struct reader_batch {
     const uint8_t *data; /* payload; at least READER_SLACK readable bytes follow it */
@@ -60,7 +61,18 @@ struct reader_clock {
     uint64_t mono, sec, nsec;
 };
 
+/* args[READER_NO_ARG] of an event is always 0, so that what refers to nothing needs no branch. */
+#define READER_NO_ARG WIRE_TIMED_MAX_ARGS
+
+/* Which arguments of an event refer to tables; READER_NO_ARG for none. */
+struct reader_references {
+    uint8_t stack;          /* of the context */
+    uint8_t resource_stack; /* of what the event is about; may be the same */
+    uint8_t strings[2];
+};
+
 struct reader_generation {
+    struct reader_references references[WIRE_EVENT_LIMIT]; /* by tag */
     unsigned version;
     uint64_t number;
     bool numbered;     /* number is set */

@@ -6,7 +6,7 @@
 
 static void place(struct reader_map *map, uint64_t key, uint32_t value)
 {
-    uint32_t i = reader_map_hash(key) & map->mask;
+    uint32_t i = reader_map_home(map, key);
     while (map->slots[i].value != READER_ABSENT)
         i = (i + 1) & map->mask;
     map->slots[i] = (struct reader_map_slot){key, value};
@@ -23,6 +23,7 @@ static bool resize(struct reader_map *map, uint32_t size)
         slots[i].value = READER_ABSENT;
     map->slots = slots;
     map->mask = size - 1;
+    map->shift = (unsigned)__builtin_clz(size) + 33;
     for (uint32_t i = 0; i < old_size; i++)
         if (old[i].value != READER_ABSENT)
             place(map, old[i].key, old[i].value);
@@ -46,13 +47,13 @@ void reader_map_remove(struct reader_map *map, uint64_t key)
 {
     if (reader_map_find(map, key) == READER_ABSENT)
         return;
-    uint32_t hole = reader_map_hash(key) & map->mask;
+    uint32_t hole = reader_map_home(map, key);
     while (map->slots[hole].value == READER_ABSENT || map->slots[hole].key != key)
         hole = (hole + 1) & map->mask;
     /* Whatever probed past the hole moves into it, so that no search ends early. */
     for (uint32_t i = (hole + 1) & map->mask; map->slots[i].value != READER_ABSENT;
          i = (i + 1) & map->mask) {
-        uint32_t home = reader_map_hash(map->slots[i].key) & map->mask;
+        uint32_t home = reader_map_home(map, map->slots[i].key);
         if (((i - home) & map->mask) >= ((i - hole) & map->mask)) {
             map->slots[hole] = map->slots[i];
             hole = i;
@@ -98,6 +99,11 @@ static bool extend(struct reader_idmap *map, uint64_t id)
         map->direct[i] = map->others.count ? reader_map_find(&map->others, i) : READER_ABSENT;
     map->limit = limit;
     return true;
+}
+
+uint32_t reader_idmap_find_other(const struct reader_idmap *map, uint64_t id)
+{
+    return map->others.count ? reader_map_find(&map->others, id) : READER_ABSENT;
 }
 
 bool reader_idmap_add(struct reader_idmap *map, uint64_t id, uint32_t index)

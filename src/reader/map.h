@@ -22,14 +22,13 @@ struct reader_map_slot {
 struct reader_map {
     struct reader_map_slot *slots; /* NULL while empty, else mask + 1 of them */
     uint32_t mask, count;
+    unsigned shift; /* 64 - log2(mask + 1) */
 };
 
-static inline uint32_t reader_map_hash(uint64_t key)
+/* Where the search for a key begins. Multiplicative hashing: Knuth, volume 3, 6.4. */
+static inline uint32_t reader_map_home(const struct reader_map *map, uint64_t key)
 {
-    key *= 0x9e3779b97f4a7c15ull;
-    key ^= key >> 32;
-    key *= 0xd6e8feb86659fd93ull;
-    return (uint32_t)(key >> 32);
+    return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> map->shift);
 }
 
 /* The index of key or READER_ABSENT. */
@@ -37,7 +36,7 @@ static inline uint32_t reader_map_find(const struct reader_map *map, uint64_t ke
 {
     if (!map->slots)
         return READER_ABSENT;
-    for (uint32_t i = reader_map_hash(key) & map->mask;; i = (i + 1) & map->mask)
+    for (uint32_t i = reader_map_home(map, key);; i = (i + 1) & map->mask)
         if (map->slots[i].value == READER_ABSENT || map->slots[i].key == key)
             return map->slots[i].value;
 }
@@ -58,11 +57,13 @@ struct reader_idmap {
     struct reader_map others;
 };
 
+/* For reader_idmap_find: an id beyond the array. */
+uint32_t reader_idmap_find_other(const struct reader_idmap *map, uint64_t id);
+
 static inline uint32_t reader_idmap_find(const struct reader_idmap *map, uint64_t id)
 {
-    if (id < map->limit)
-        return map->direct[id];
-    return map->others.count ? reader_map_find(&map->others, id) : READER_ABSENT;
+    return __builtin_expect(id < map->limit, 1) ? map->direct[id]
+                                                : reader_idmap_find_other(map, id);
 }
 
 /* Adds an id that is not there. Returns false when memory is exhausted. */

@@ -8,27 +8,6 @@
 #include "reader/header.h"
 #include "reader/reader.h"
 
-static void init_references(struct weft_reader *reader)
-{
-    for (unsigned id = 0; id < WIRE_EVENT_LIMIT; id++) {
-        const struct wire_event_spec *spec = &wire_event_specs[id];
-        struct reader_references *refs = &reader->references[id];
-        *refs = (struct reader_references){
-            READER_NO_ARG, READER_NO_ARG, {READER_NO_ARG, READER_NO_ARG}, false};
-        unsigned strings = 0;
-        for (unsigned i = 0; i < spec->argc && wire_event_is_timed(id); i++) {
-            if (spec->args[i].kind == WIRE_ARG_STACK)
-                refs->stack = (uint8_t)i;
-            else if (spec->args[i].kind == WIRE_ARG_NEW_STACK)
-                refs->new_stack = (uint8_t)i;
-            else if (spec->args[i].kind == WIRE_ARG_STRING)
-                refs->strings[strings++] = (uint8_t)i;
-        }
-        refs->own = id == WIRE_EV_GO_STOP || id == WIRE_EV_GO_BLOCK ||
-                    id == WIRE_EV_GO_SYSCALL_BEGIN || id == WIRE_EV_GO_STATUS_STACK;
-    }
-}
-
 static weft_reader *reader_new(weft_read_fn read, void *context)
 {
     weft_reader *reader = calloc(1, sizeof *reader);
@@ -37,7 +16,6 @@ static weft_reader *reader_new(weft_read_fn read, void *context)
     reader->fd = -1;
     reader->status = reader->next_status = 1;
     reader->fault.error = (weft_reader_error){"", 0, 0, ""};
-    init_references(reader);
     if (!reader_source_init(&reader->source, read, context) || !reader_order_init(&reader->order)) {
         weft_reader_free(reader);
         return NULL;

@@ -20,15 +20,16 @@ static inline uint64_t event_offset(const struct reader_cursor *cursor)
     return cursor->offset + reader_cursor_event(cursor)->at;
 }
 
-static int fail_event(weft_reader *reader, const struct reader_cursor *cursor, const char *rule,
-                      const char *why)
+__attribute__((noinline)) static int fail_event(weft_reader *reader,
+                                                const struct reader_cursor *cursor,
+                                                const char *rule, const char *why)
 {
     return reader_fail(
         &reader->fault, rule, reader->gen.number, event_offset(cursor), "%s on thread %lld: %s",
         wire_event_specs[reader_cursor_event(cursor)->tag].name, (long long)cursor->m, why);
 }
 
-static int fail_stuck(weft_reader *reader)
+__attribute__((noinline)) static int fail_stuck(weft_reader *reader)
 {
     const struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
     char why[256], text[384];
@@ -104,7 +105,7 @@ static int open_cursors(weft_reader *reader)
 }
 
 /* Opens the next generation, or ends the trace; a sync is delivered in either case. */
-static int next_generation(weft_reader *reader, weft_event *event)
+__attribute__((noinline)) static int next_generation(weft_reader *reader, weft_event *event)
 {
     reader->running = false;
     int status = reader_gather_next(&reader->gather, &reader->gen);
@@ -132,7 +133,7 @@ static bool sample_is_due(const weft_reader *reader)
             reader->gen.samples.at[reader->sample].time < reader->frontier.at[0].time);
 }
 
-static int deliver_sample(weft_reader *reader, weft_event *event)
+__attribute__((noinline)) static int deliver_sample(weft_reader *reader, weft_event *event)
 {
     const struct reader_sample *sample = &reader->gen.samples.at[reader->sample++];
     uint32_t stack = reader_idmap_find(&reader->gen.stack_of, sample->stack);
@@ -170,50 +171,32 @@ static inline int try_cursor(weft_reader *reader, struct reader_cursor *cursor, 
     return status;
 }
 
-/* The first reference of an event that leads nowhere: its rule, and the id. */
-static const char *missing_reference(const weft_reader *reader,
-                                     const struct reader_wire_event *from, uint64_t *id)
+/* Names the first reference of an event that leads nowhere: stacks first. */
+__attribute__((noinline)) static int fail_reference(weft_reader *reader,
+                                                    const struct reader_wire_event *from)
 {
     const struct reader_generation *gen = &reader->gen;
-    const struct reader_references *refs = &reader->references[from->tag];
-    *id = from->args[refs->stack];
-    if (reader_idmap_find(&gen->stack_of, *id) == READER_ABSENT)
-        return "IDS-1";
-    *id = from->args[refs->new_stack];
-    if (reader_idmap_find(&gen->stack_of, *id) == READER_ABSENT)
-        return "IDS-1";
-    *id = from->args[refs->strings[0]];
-    if (reader_idmap_find(&gen->string_of, *id) == READER_ABSENT)
-        return "IDS-2";
-    *id = from->args[refs->strings[1]];
-    return "IDS-2";
+    const struct reader_references *refs = &gen->references[from->tag];
+    const uint8_t args[] = {refs->stack, refs->resource_stack, refs->strings[0], refs->strings[1]};
+    unsigned i = 0;
+    while (i < 3 && reader_idmap_find(i < 2 ? &gen->stack_of : &gen->string_of,
+                                      from->args[args[i]]) != READER_ABSENT)
+        i++;
+    return reader_fail(&reader->fault, i < 2 ? "IDS-1" : "IDS-2", gen->number, reader->offset,
+                       "%s refers to %s %llu, which does not exist",
+                       wire_event_specs[from->tag].name, i < 2 ? "stack" : "string",
+                       (ull)from->args[args[i]]);
 }
 
-/*
- * Resolves the stacks of an event and checks its strings; returns whether all exist. All four
- * references are looked up, whatever the event has: no branch depends on its kind.
- */
-static inline bool resolve(const weft_reader *reader, const struct reader_wire_event *from,
-                           weft_event *event)
+/* The cursor at index has no next event, or an undecodable one. */
+__attribute__((noinline)) static int end_cursor(weft_reader *reader, uint32_t index,
+                                                enum reader_step step)
 {
-    const struct reader_generation *gen = &reader->gen;
-    const struct reader_references *refs = &reader->references[from->tag];
-    uint32_t stack = reader_idmap_find(&gen->stack_of, from->args[refs->stack]);
-    uint32_t new_stack = reader_idmap_find(&gen->stack_of, from->args[refs->new_stack]);
-    uint32_t string_0 = reader_idmap_find(&gen->string_of, from->args[refs->strings[0]]);
-    uint32_t string_1 = reader_idmap_find(&gen->string_of, from->args[refs->strings[1]]);
-    event->stack = stack;
-    event->resource_stack = refs->own ? stack : new_stack;
-    /* Indices are below 2^31, READER_ABSENT is not. */
-    return ((stack | new_stack | string_0 | string_1) >> 31) == 0;
-}
-
-static int fail_reference(weft_reader *reader, const char *rule, uint64_t offset, unsigned tag,
-                          uint64_t id)
-{
-    return reader_fail(&reader->fault, rule, reader->gen.number, offset,
-                       "%s refers to %s %llu, which does not exist", wire_event_specs[tag].name,
-                       rule[4] == '1' ? "stack" : "string", (ull)id);
+    const struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
+    if (step != READER_STEP_END)
+        return reader_cursor_fail(cursor, &reader->gen, step);
+    reader_frontier_remove(&reader->frontier, index);
+    return 0;
 }
 
 /*
@@ -224,27 +207,30 @@ static inline int finish_event(weft_reader *reader, uint32_t index, weft_event *
 {
     struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
     const struct reader_wire_event *from = reader_cursor_event(cursor);
-    unsigned tag = from->tag;
-    uint64_t missing, offset = reader->offset = event_offset(cursor);
-    const char *rule = NULL;
-    if (__builtin_expect(!resolve(reader, from, event), 0))
-        rule = missing_reference(reader, from, &missing);
+    struct reader_wire_event bad;
+    bool missing = from->missing;
+    reader->offset = event_offset(cursor);
+    event->stack = from->stack;
+    event->resource_stack = from->resource_stack;
+    if (__builtin_expect(missing, 0))
+        bad = *from;
 
     enum reader_step step = reader_cursor_step(cursor, &reader->gen);
-    if (__builtin_expect(step == READER_STEP_EVENT, 1))
+    if (__builtin_expect(step == READER_STEP_EVENT, 1)) {
         reader_frontier_rekey(&reader->frontier, index, reader_cursor_event(cursor)->time);
-    else if (step == READER_STEP_END)
-        reader_frontier_remove(&reader->frontier, index);
-    else
-        return reader_cursor_fail(cursor, &reader->gen, step);
-    if (__builtin_expect(rule != NULL, 0))
-        return fail_reference(reader, rule, offset, tag, missing);
+    } else {
+        int status = end_cursor(reader, index, step);
+        if (status)
+            return status;
+    }
+    if (__builtin_expect(missing, 0))
+        return fail_reference(reader, &bad);
     reader->queue_at = 0;
     return deliver(reader, event);
 }
 
 /* The root waits: tries the other cursors in order of time. */
-static int advance_other(weft_reader *reader, weft_event *event)
+__attribute__((noinline)) static int advance_other(weft_reader *reader, weft_event *event)
 {
     struct reader_frontier *frontier = &reader->frontier;
     reader_frontier_sort(frontier);
@@ -268,7 +254,7 @@ static int advance(weft_reader *reader, weft_event *event)
     return status < 0 ? status : advance_other(reader, event);
 }
 
-static int next_queued(weft_reader *reader, weft_event *event)
+__attribute__((noinline)) static int next_queued(weft_reader *reader, weft_event *event)
 {
     *event = reader->order.queue[reader->queue_at++];
     if (reader->queue_at == reader->order.queued)

@@ -8,13 +8,6 @@
 #include "reader/frontier.h"
 #include "reader/order.h"
 
-/* Which arguments of an event refer to tables; READER_NO_ARG for none. */
-struct reader_references {
-    uint8_t stack, new_stack;
-    uint8_t strings[2];
-    bool own; /* the stack is also that of the resource */
-};
-
 struct weft_reader {
     struct reader_source source;
     struct reader_gather gather;
@@ -22,7 +15,6 @@ struct weft_reader {
     struct reader_order order;
     struct reader_frontier frontier;
     READER_VEC(struct reader_cursor) cursors;
-    struct reader_references references[WIRE_EVENT_LIMIT];
 
     unsigned version;
     uint32_t sample;         /* next CPU sample */
