@@ -106,7 +106,7 @@ struct reader_order {
 #define READER_WAIT    0
 #define READER_ADVANCE 1
 
-/* Handler of an event: *out has time, context and wire filled in, all else zero. */
+/* Handler of an event: *out has time, context, stacks and wire filled in, all else zero. */
 typedef int (*reader_order_fn)(struct reader_order *order, const struct reader_wire_event *event,
                                weft_event *out);
 
@@ -127,6 +127,30 @@ void reader_order_explain(const struct reader_order *order, const struct reader_
 
 extern const reader_order_fn reader_order_handlers[256];
 
+/* All fields, one by one: as an initializer it becomes a string instruction, which is slow. */
+static inline void reader_order_prepare(weft_event *out, const struct reader_wire_event *event,
+                                        const struct reader_thread *self)
+{
+    out->time = event->time;
+    out->m = self->id;
+    out->p = self->p;
+    out->g = self->g;
+    out->stack = event->stack;
+    out->kind = 0;
+    out->resource = 0;
+    out->from = 0;
+    out->to = 0;
+    out->id = 0;
+    out->name = 0;
+    out->message = 0;
+    out->wire = event->tag;
+    out->argc = 0;
+    out->resource_stack = event->resource_stack;
+    out->u.args[0] = 0;
+    out->u.args[1] = 0;
+    out->u.args[2] = 0;
+}
+
 /* Tries the event of a thread. order->rule and message explain -EBADMSG. */
 static inline int reader_order_try(struct reader_order *order, uint32_t thread,
                                    const struct reader_wire_event *event, weft_event *out)
@@ -135,8 +159,7 @@ static inline int reader_order_try(struct reader_order *order, uint32_t thread,
     order->thread = thread;
     if (thread == 0)
         self->g = self->p = WEFT_ID_NONE;
-    *out = (weft_event){
-        .time = event->time, .m = self->id, .p = self->p, .g = self->g, .wire = event->tag};
+    reader_order_prepare(out, event, self);
     return reader_order_handlers[event->tag](order, event, out);
 }
 

@@ -210,8 +210,6 @@ static inline int finish_event(weft_reader *reader, uint32_t index, weft_event *
     struct reader_wire_event bad;
     bool missing = from->missing;
     reader->offset = event_offset(cursor);
-    event->stack = from->stack;
-    event->resource_stack = from->resource_stack;
     if (__builtin_expect(missing, 0))
         bad = *from;
 
