@@ -24,6 +24,7 @@ extern const struct cli_command cli_commands[]; /* ends with an entry without a 
 int cli_validate(int argc, char **argv);
 int cli_events(int argc, char **argv);
 int cli_raw(int argc, char **argv);
+int cli_summary(int argc, char **argv);
 
 /* An option of a command. */
 struct cli_option {

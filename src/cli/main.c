@@ -34,6 +34,22 @@ const struct cli_command cli_commands[] = {
      "  -a, --assemble    from text to trace\n"
      "  -o, --output FILE  where to write (- is the standard output)\n",
      cli_raw},
+    {"summary", "what happened in a trace, on one page",
+     "Usage: weft summary [--json] [--top N] FILE\n"
+     "\n"
+     "Reads FILE (- is the standard input) once and prints: its span, events and generations; the\n"
+     "utilisation of procs; how long goroutines waited for one (scheduler latency); where their "
+     "time\n"
+     "went, by state and by reason to block; stops of the world, collections and the heap; and "
+     "the\n"
+     "same by entry function, the largest execution time first.\n"
+     "\n"
+     "A trace that is cut off or damaged is summarised up to there, and the exit status is 1.\n"
+     "\n"
+     "  -j, --json   JSON: times in nanoseconds, all groups; \"complete\" is false for such a "
+     "trace\n"
+     "  -n, --top N  N groups only (15 by default; 0 is all)\n",
+     cli_summary},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEFT_ANALYSIS_H
+#define WEFT_ANALYSIS_H
+
+/*
+ * Analyses of execution traces: where the time of goroutines and procs went, profiles of it by
+ * stack, and the story of one goroutine. Each is an object that is given every event of a reader in
+ * turn; several can be fed from one pass. None keeps events: memory grows with what the trace names
+ * (live goroutines, groups, stacks), not with its length.
+ *
+ *     weft_stats *stats;
+ *     int status = weft_stats_new(&stats, reader);
+ *     while (status == 0 && (status = weft_reader_next(reader, &event)) == 1)
+ *         status = weft_stats_event(stats, &event);
+ *     if (weft_stats_finish(stats) == 0)
+ *         use(weft_stats_totals(stats));
+ *     weft_stats_free(stats);
+ *
+ * A trace that ends in an error can be finished all the same: the result covers what was sound.
+ *
+ * Invariants
+ *  1. Times are in nanoseconds and never negative.
+ *  2. The times that a goroutine spent add up to its end less its creation.
+ *  3. Texts (names) are valid until the analysis is freed: they do not depend on generations.
+ *
+ * Threads: an analysis belongs to the thread of its reader. Functions that return int give 0 or
+ * -ENOMEM unless they say otherwise; after -ENOMEM an analysis may only be freed.
+ */
+
+#include <weft/reader.h>
+
+WEFT_BEGIN_DECLS
+
+/* -------- durations -------- */
+
+/* Buckets with a relative width of at most 1/16, for any duration that there is. */
+#define WEFT_HISTOGRAM_BUCKETS 960
+
+typedef struct weft_histogram {
+    uint64_t count;
+    int64_t sum, max;
+    uint64_t buckets[WEFT_HISTOGRAM_BUCKETS];
+} weft_histogram;
+
+/* Counts a duration; a negative one counts as 0. The empty histogram is all zero. */
+WEFT_API void weft_histogram_add(weft_histogram *histogram, int64_t duration);
+
+/*
+ * The least duration that at least the given share (0 to 1) of all does not exceed: the upper end
+ * of its bucket, but not more than the maximum. 0 if there are none.
+ */
+WEFT_API int64_t weft_histogram_quantile(const weft_histogram *histogram, double share);
+
+/* Durations that fall into bucket number index, from *low to *high inclusive. */
+WEFT_API void weft_histogram_bucket(size_t index, int64_t *low, int64_t *high);
+
+/* -------- goroutines -------- */
+
+/* On what a goroutine spends its time. */
+typedef enum weft_spent {
+    WEFT_SPENT_RUNNING,
+    WEFT_SPENT_RUNNABLE,        /* waiting for a proc */
+    WEFT_SPENT_BLOCKED,         /* waiting for something else */
+    WEFT_SPENT_SYSCALL,         /* in a system call, keeping its proc */
+    WEFT_SPENT_SYSCALL_BLOCKED, /* in a system call, its proc taken by others */
+    WEFT_SPENT_LIMIT
+} weft_spent;
+
+/* "running", "runnable", "blocked", "syscall", "syscall-blocked"; "" for an unknown number. */
+WEFT_API const char *weft_spent_name(unsigned spent);
+
+/* Time by a name: of a reason to block, or of a range. */
+typedef struct weft_share {
+    weft_text name;
+    uint64_t count;
+    int64_t time; /* sum */
+    int64_t max;
+} weft_share;
+
+/* Shares, the largest time first; valid until the next call with the same analysis. */
+typedef struct weft_shares {
+    const weft_share *at;
+    size_t count;
+} weft_shares;
+
+typedef struct weft_times {
+    int64_t time[WEFT_SPENT_LIMIT];
+    uint64_t count[WEFT_SPENT_LIMIT]; /* how often it was entered */
+    int64_t max[WEFT_SPENT_LIMIT];    /* the longest single stay */
+} weft_times;
+
+/*
+ * One goroutine. What was so when the trace began is counted from there on. The name is that of the
+ * entry function, found in the first stack that the trace shows of the goroutine, or empty.
+ */
+typedef struct weft_goroutine_stats {
+    uint64_t id, creator;            /* creator: WEFT_ID_NONE if it is not known */
+    int64_t created, started, ended; /* started: first time running, INT64_MIN if never */
+    int seen_created, seen_ended;    /* whether these happened within the trace */
+    int is_system;                   /* of the runtime, not of the program */
+    weft_text name;
+    weft_times times;
+    weft_shares blocked; /* by reason */
+    weft_shares ranges;  /* sweeps, assists, stops of the world within the goroutine */
+} weft_goroutine_stats;
+
+/* Goroutines with one entry function. */
+typedef struct weft_group_stats {
+    weft_text name;
+    uint64_t goroutines;
+    int is_system;
+    int64_t lifetime; /* sum */
+    weft_times times;
+    weft_shares blocked, ranges;
+} weft_group_stats;
+
+/* -------- statistics of a whole trace -------- */
+
+typedef struct weft_metric {
+    uint64_t changes; /* 0: never reported, the others mean nothing */
+    uint64_t first, last, least, most;
+} weft_metric;
+
+typedef struct weft_totals {
+    int64_t begin, end; /* time of the first event and of the last */
+    uint64_t events;
+    uint64_t events_by_kind[WEFT_EVENT_KIND_LIMIT];
+    uint64_t generations;
+    uint64_t goroutines, goroutines_created, goroutines_ended, goroutines_live_most;
+    uint64_t procs, threads;
+    weft_times times;      /* of all goroutines */
+    int64_t procs_running; /* sum over procs */
+    int64_t procs_offered; /* number of procs allowed to run, summed over time */
+    weft_metric max_procs, heap, heap_goal;
+    uint64_t gc_cycles;
+    weft_shares blocked; /* of all goroutines by reason */
+    weft_shares ranges;  /* by name, whatever their scope */
+    /* From runnable to running, where both were seen; without direct switches (coroutines). */
+    const weft_histogram *latency;
+} weft_totals;
+
+typedef struct weft_stats weft_stats;
+
+/* The reader must outlive the analysis. */
+WEFT_API WEFT_MUST_USE int weft_stats_new(weft_stats **stats, const weft_reader *reader);
+
+/*
+ * Have each goroutine told when it ends, or at the end of the trace. The record holds during the
+ * call. What the function returns other than 0 is returned by weft_stats_event or _finish.
+ */
+typedef int (*weft_goroutine_fn)(void *context, const weft_goroutine_stats *goroutine);
+WEFT_API void weft_stats_each_goroutine(weft_stats *stats, weft_goroutine_fn function,
+                                        void *context);
+
+WEFT_API WEFT_MUST_USE int weft_stats_event(weft_stats *stats, const weft_event *event);
+
+/* Ends all that is still under way, at the last event. Once, before asking for results. */
+WEFT_API WEFT_MUST_USE int weft_stats_finish(weft_stats *stats);
+
+WEFT_API const weft_totals *weft_stats_totals(weft_stats *stats);
+
+/* Groups by entry function, in no order. weft_stats_group gives 0, or -ERANGE. */
+WEFT_API size_t weft_stats_groups(const weft_stats *stats);
+WEFT_API int weft_stats_group(weft_stats *stats, size_t index, weft_group_stats *group);
+
+/* NULL accepted. */
+WEFT_API void weft_stats_free(weft_stats *stats);
+
+WEFT_END_DECLS
+
+#endif
