@@ -57,6 +57,18 @@ static void close_wakes_those_who_accept(void)
     weft_waitgroup_wait(&group);
 }
 
+static void await_begun(weft_conn *conn)
+{
+    struct poll_desc *desc = (struct poll_desc *)(void *)conn;
+    uint32_t users;
+    do {
+        weft_yield();
+        lock_acquire(&desc->lock);
+        users = desc->users;
+        lock_release(&desc->lock);
+    } while (users == 0);
+}
+
 /* The descriptor lives until the operation that uses it has ended. */
 static void close_during_reads_closes_the_right_descriptor(void)
 {
@@ -64,8 +76,7 @@ static void close_during_reads_closes_the_right_descriptor(void)
         struct pair p = tcp_pair();
         weft_waitgroup_add(&group, 1);
         go(read_is_cancelled, p.a);
-        while (((struct poll_desc *)(void *)p.a)->users == 0)
-            weft_yield();
+        await_begun(p.a);
         weft_conn_close(p.a);
         struct pair next = tcp_pair(); /* takes descriptors as soon as they are free */
         weft_waitgroup_wait(&group);
