@@ -12,6 +12,13 @@ static void locate(struct reader_fault *fault, const char *rule, uint64_t genera
     fault->error = (weft_reader_error){rule, generation, offset, fault->text};
 }
 
+void reader_make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 int reader_fail(struct reader_fault *fault, const char *rule, uint64_t generation, uint64_t offset,
                 const char *format, ...)
 {
@@ -19,6 +26,7 @@ int reader_fail(struct reader_fault *fault, const char *rule, uint64_t generatio
     va_start(args, format);
     vsnprintf(fault->text, sizeof fault->text, format, args);
     va_end(args);
+    reader_make_printable(fault->text);
     locate(fault, rule, generation, offset);
     return -EBADMSG;
 }

@@ -17,6 +17,10 @@ struct reader_fault {
 int reader_fail(struct reader_fault *fault, const char *rule, uint64_t generation, uint64_t offset,
                 const char *format, ...) WEFT_PRINTF(5, 6);
 
+/* Messages quote texts of the trace: replaces the control characters, so that they stay one line.
+ */
+void reader_make_printable(char *text);
+
 /* Out of memory; returns -ENOMEM. */
 int reader_fail_memory(struct reader_fault *fault, uint64_t generation, uint64_t offset);
 

@@ -75,8 +75,11 @@ void reader_frontier_remove(struct reader_frontier *frontier, uint32_t index)
     sift_down(at, frontier->count, 0);
 }
 
-/* Nearly sorted arrays of few entries are the rule, so short ones are sorted by insertion. */
-static void insertion_sort(struct reader_frontier_entry *at, uint32_t n)
+/*
+ * Nearly sorted arrays are the rule: one entry has moved since the last time. Gives up after so
+ * many moves; what it has done until then is a sorted beginning, with equal times in order.
+ */
+static bool insertion_sort(struct reader_frontier_entry *at, uint32_t n, uint64_t moves)
 {
     for (uint32_t i = 1; i < n; i++) {
         struct reader_frontier_entry entry = at[i];
@@ -84,7 +87,11 @@ static void insertion_sort(struct reader_frontier_entry *at, uint32_t n)
         for (; j > 0 && at[j - 1].time > entry.time; j--)
             at[j] = at[j - 1];
         at[j] = entry;
+        if (i - j > moves)
+            return false;
+        moves -= i - j;
     }
+    return true;
 }
 
 #define RUN 12u
@@ -109,8 +116,10 @@ void reader_frontier_sort(struct reader_frontier *frontier)
 {
     struct reader_frontier_entry *from = frontier->at, *to = from + frontier->capacity;
     uint32_t n = frontier->count;
+    if (insertion_sort(from, n, (uint64_t)n * 4))
+        return;
     for (uint32_t low = 0; low < n; low += RUN)
-        insertion_sort(from + low, least(low + RUN, n) - low);
+        insertion_sort(from + low, least(low + RUN, n) - low, RUN * RUN);
     for (uint32_t run = RUN; run < n; run *= 2) {
         merge_runs(from, to, n, run);
         struct reader_frontier_entry *was = from;

@@ -104,6 +104,7 @@ static void complain(weft_validator *v, const char *rule, const char *format, ..
     va_start(args, format);
     vsnprintf(v->message, sizeof v->message, format, args);
     va_end(args);
+    reader_make_printable(v->message);
 }
 
 /* -------- syncs, metrics, labels -------- */
