@@ -166,6 +166,61 @@ WEFT_API int weft_stats_group(weft_stats *stats, size_t index, weft_group_stats 
 /* NULL accepted. */
 WEFT_API void weft_stats_free(weft_stats *stats);
 
+/* -------- one goroutine -------- */
+
+/* A frame whose texts last. */
+typedef struct weft_place {
+    uint64_t pc, line;
+    weft_text function, file;
+} weft_place;
+
+/* A stay in one state. Memory grows with their number, which is that of one goroutine. */
+typedef struct weft_interval {
+    int64_t begin, end;
+    uint64_t p;       /* where it ran, or WEFT_ID_NONE */
+    uint64_t by;      /* who ended it: made a blocked goroutine runnable; or WEFT_ID_NONE */
+    uint32_t stack;   /* where it began, for weft_watch_place; 0 if the trace does not say */
+    uint8_t state;    /* weft_state */
+    weft_text reason; /* for blocking or stopping */
+} weft_interval;
+
+/* Another goroutine and what the two did to each other. */
+typedef struct weft_relation {
+    uint64_t id;
+    weft_text name;                /* entry function, as far as weft_watch_name was told */
+    uint64_t woke_it, woken_by_it; /* times the watched one woke the other, and was woken */
+    int created_it, created_by_it;
+} weft_relation;
+
+typedef struct weft_watch weft_watch;
+
+/* The reader must outlive the watch. */
+WEFT_API WEFT_MUST_USE int weft_watch_new(weft_watch **watch, const weft_reader *reader,
+                                          uint64_t goroutine);
+WEFT_API WEFT_MUST_USE int weft_watch_event(weft_watch *watch, const weft_event *event);
+
+/* Give a relation its name; for a weft_goroutine_fn. */
+WEFT_API WEFT_MUST_USE int weft_watch_name(weft_watch *watch, const weft_goroutine_stats *other);
+
+/* Ends the last interval at the last event, if the goroutine still exists. */
+WEFT_API void weft_watch_finish(weft_watch *watch);
+
+/* In order of time; in order of first contact. Valid until the next event. */
+WEFT_API const weft_interval *weft_watch_intervals(const weft_watch *watch, size_t *count);
+WEFT_API const weft_relation *weft_watch_relations(const weft_watch *watch, size_t *count);
+
+/* The stack of the goroutine itself when it was created, and of the creator then; 0 if unknown. */
+WEFT_API uint32_t weft_watch_entry_stack(const weft_watch *watch);
+WEFT_API uint32_t weft_watch_creation_stack(const weft_watch *watch);
+
+/* Frames of a stack, 0 being the innermost. weft_watch_place gives 0, or -ERANGE. */
+WEFT_API size_t weft_watch_depth(const weft_watch *watch, uint32_t stack);
+WEFT_API int weft_watch_place(const weft_watch *watch, uint32_t stack, size_t index,
+                              weft_place *place);
+
+/* NULL accepted. */
+WEFT_API void weft_watch_free(weft_watch *watch);
+
 WEFT_END_DECLS
 
 #endif

@@ -25,6 +25,8 @@ int cli_validate(int argc, char **argv);
 int cli_events(int argc, char **argv);
 int cli_raw(int argc, char **argv);
 int cli_summary(int argc, char **argv);
+int cli_goroutines(int argc, char **argv);
+int cli_goroutine(int argc, char **argv);
 
 /* An option of a command. */
 struct cli_option {

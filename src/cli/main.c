@@ -50,6 +50,27 @@ const struct cli_command cli_commands[] = {
      "trace\n"
      "  -n, --top N  N groups only (15 by default; 0 is all)\n",
      cli_summary},
+    {"goroutines", "list the goroutines and where their time went",
+     "Usage: weft goroutines [--group F] [--sort COLUMN] [--json] FILE\n"
+     "\n"
+     "Prints a line for each goroutine of FILE (- is the standard input): its entry function, its\n"
+     "lifetime within the trace, and of it the time running, runnable, blocked and in system "
+     "calls.\n"
+     "\n"
+     "  -g, --group F      only goroutines whose entry function is F, which may be a shell "
+     "pattern\n"
+     "  -s, --sort COLUMN  id, name, lifetime, running (the default), runnable, blocked, syscall\n"
+     "  -j, --json         JSON, times in nanoseconds, with all reasons and ranges\n",
+     cli_goroutines},
+    {"goroutine", "tell the story of one goroutine",
+     "Usage: weft goroutine [--timeline] [--json] FILE ID\n"
+     "\n"
+     "Prints what goroutine ID of FILE (- is the standard input) spent its time on, where it was\n"
+     "created and by whom, and which goroutines it woke or was woken by.\n"
+     "\n"
+     "  -t, --timeline  also all its states in order of time, with who ended its waits\n"
+     "  -j, --json      JSON, times in nanoseconds\n",
+     cli_goroutine},
     {NULL, NULL, NULL, NULL},
 };
 

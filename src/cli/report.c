@@ -126,6 +126,17 @@ int cli_finish(const char *path, const weft_reader *reader, int status)
     return 1;
 }
 
+int cli_stats_read(weft_reader *reader, weft_stats *stats)
+{
+    weft_event event;
+    int status = 1, failed = 0;
+    while (!failed && (status = weft_reader_next(reader, &event)) == 1)
+        failed = weft_stats_event(stats, &event);
+    if (!failed)
+        failed = weft_stats_finish(stats);
+    return failed ? failed : status;
+}
+
 bool cli_number_parse(const char *text, uint64_t *number)
 {
     *number = 0;

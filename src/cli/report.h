@@ -38,6 +38,9 @@ int64_t cli_sum_times(const weft_times *times);
  */
 int cli_finish(const char *path, const weft_reader *reader, int status);
 
+/* Feeds all events of a reader and finishes. Returns 0, or what went wrong. */
+int cli_stats_read(weft_reader *reader, weft_stats *stats);
+
 /* A number of an option: digits only. False if it is none. */
 bool cli_number_parse(const char *text, uint64_t *number);
 
@@ -57,5 +60,7 @@ void cli_json_id(const char *key, uint64_t id);
 /* Objects of several members. */
 void cli_json_shares(const char *key, weft_shares shares);
 void cli_json_times(const weft_times *times, weft_shares blocked, weft_shares ranges);
+/* The members of a goroutine's object. */
+void cli_json_goroutine(const weft_goroutine_stats *stats);
 
 #endif

@@ -294,24 +294,13 @@ static void json_summary(const weft_reader *reader, weft_stats *stats, const str
 
 /* -------- the command -------- */
 
-static int read_all(weft_reader *reader, weft_stats *stats)
-{
-    weft_event event;
-    int status, failed = 0;
-    while (!failed && (status = weft_reader_next(reader, &event)) == 1)
-        failed = weft_stats_event(stats, &event);
-    if (!failed)
-        failed = weft_stats_finish(stats);
-    return failed ? failed : status;
-}
-
 static int summarise(const char *path, weft_reader *reader, uint64_t top, bool json)
 {
     struct ranked *ranked = NULL;
     weft_stats *stats;
     int status = weft_stats_new(&stats, reader);
     if (status == 0)
-        status = read_all(reader, stats);
+        status = cli_stats_read(reader, stats);
     if (status != -ENOMEM && rank_groups(stats, &ranked) != 0)
         status = -ENOMEM;
     if (status != -ENOMEM && json)

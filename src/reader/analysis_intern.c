@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reader/analysis_intern.h"
 
+#include <errno.h>
 #include <string.h>
 
 static inline uint32_t mix(uint64_t hash, uint64_t value)
@@ -198,6 +199,25 @@ uint32_t analysis_intern_new_entry(struct analysis_intern *intern, weft_stack st
     if (text == READER_ABSENT || !cache_set(&intern->of_entry, stack, text))
         return READER_ABSENT;
     return text;
+}
+
+size_t analysis_intern_depth(const struct analysis_intern *intern, uint32_t stack)
+{
+    return stack < intern->stacks.count ? intern->stacks.at[stack].count : 0;
+}
+
+int analysis_intern_place(const struct analysis_intern *intern, uint32_t stack, size_t index,
+                          weft_place *place)
+{
+    *place = (weft_place){0, 0, {"", 0}, {"", 0}};
+    if (index >= analysis_intern_depth(intern, stack))
+        return -ERANGE;
+    uint32_t first = intern->stacks.at[stack].first;
+    const struct analysis_frame *frame =
+        &intern->frames.at[intern->stack_frames.at[first + (uint32_t)index]];
+    *place = (weft_place){frame->pc, frame->line, analysis_intern_get(intern, frame->function),
+                          analysis_intern_get(intern, frame->file)};
+    return 0;
 }
 
 /* -------- life cycle -------- */

@@ -13,7 +13,7 @@
 #include "reader/map.h"
 #include "reader/memory.h"
 #include "reader/pool.h"
-#include <weft/reader.h>
+#include <weft/analysis.h>
 
 /* What a handle of the current generation stands for: number + 1, or 0 while not known. */
 struct analysis_cache {
@@ -93,5 +93,10 @@ static inline weft_text analysis_intern_get(const struct analysis_intern *intern
     const struct reader_pool_text *of = &intern->texts.texts.at[text];
     return (weft_text){of->data, of->size};
 }
+
+size_t analysis_intern_depth(const struct analysis_intern *intern, uint32_t stack);
+/* A frame of a stack: 0, or -ERANGE and an empty one. */
+int analysis_intern_place(const struct analysis_intern *intern, uint32_t stack, size_t index,
+                          weft_place *place);
 
 #endif
