@@ -467,12 +467,18 @@ static void change_procs(worker *w)
     pthread_mutex_unlock(&c->world);
 }
 
+/* Memory may be refused for a while, but not for ever. */
+static void register_m(worker *w)
+{
+    while (weft_trace_m_register(w->c->tracer, &w->m) < 0)
+        sched_yield();
+}
+
 /* The thread leaves the tracer and comes back, as a new one would. */
 static void leave_and_come(worker *w)
 {
     weft_trace_m_unregister(w->c->tracer, &w->m);
-    if (weft_trace_m_register(w->c->tracer, &w->m) < 0)
-        abort();
+    register_m(w);
 }
 
 static bool enough_gs(crowd *c)
@@ -569,8 +575,7 @@ static void *worker_main(void *arg)
 {
     worker *w = arg;
     crowd *c = w->c;
-    if (weft_trace_m_register(c->tracer, &w->m) < 0)
-        abort();
+    register_m(w);
     while (!atomic_load_relaxed(&c->quitting)) {
         halt_if_asked(w);
         step(w);

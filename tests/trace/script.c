@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "trace/script.h"
 
 #include "base/cmocka_all.h"
@@ -6,6 +7,16 @@
 #include <stdlib.h>
 
 #define DRAINER SCRIPT_MS
+
+static void lock(script *s)
+{
+    pthread_mutex_lock(&s->lock);
+}
+
+static void unlock(script *s)
+{
+    pthread_mutex_unlock(&s->lock);
+}
 
 static weft_trace_context context(const script_m *m)
 {
@@ -42,17 +53,8 @@ static script_g *create(script *s, int m, bool blocked)
     return g;
 }
 
-script_g *script_create(script *s, int m)
-{
-    return create(s, m, false);
-}
 
-script_g *script_create_blocked(script *s, int m)
-{
-    return create(s, m, true);
-}
-
-void script_proc_start(script *s, int m, unsigned p)
+static void do_proc_start(script *s, int m, unsigned p)
 {
     weft_trace_section section;
     assert_true(p <= s->procs && s->p[p].m < 0);
@@ -64,7 +66,7 @@ void script_proc_start(script *s, int m, unsigned p)
     }
 }
 
-void script_proc_stop(script *s, int m)
+static void do_proc_stop(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -76,7 +78,7 @@ void script_proc_stop(script *s, int m)
         weft_trace_leave(&section);
 }
 
-void script_start(script *s, int m, script_g *g)
+static void do_start(script *s, int m, script_g *g)
 {
     weft_trace_section section;
     assert_int_equal(g->status, WEFT_TRACE_G_RUNNABLE);
@@ -96,7 +98,7 @@ static void depart(script_m *m, uint32_t status)
     m->g = NULL;
 }
 
-void script_stop(script *s, int m)
+static void do_stop(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -107,7 +109,7 @@ void script_stop(script *s, int m)
         weft_trace_leave(&section);
 }
 
-void script_block(script *s, int m)
+static void do_block(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -118,7 +120,7 @@ void script_block(script *s, int m)
         weft_trace_leave(&section);
 }
 
-void script_end(script *s, int m)
+static void do_end(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -129,7 +131,7 @@ void script_end(script *s, int m)
         weft_trace_leave(&section);
 }
 
-void script_unblock(script *s, int m, script_g *g)
+static void do_unblock(script *s, int m, script_g *g)
 {
     weft_trace_section section;
     assert_int_equal(g->status, WEFT_TRACE_G_WAITING);
@@ -141,7 +143,7 @@ void script_unblock(script *s, int m, script_g *g)
         weft_trace_leave(&section);
 }
 
-void script_switch(script *s, int m, script_g *to, int destroy)
+static void do_switch(script *s, int m, script_g *to, int destroy)
 {
     weft_trace_section section;
     assert_int_equal(to->status, WEFT_TRACE_G_WAITING);
@@ -156,7 +158,7 @@ void script_switch(script *s, int m, script_g *to, int destroy)
         weft_trace_leave(&section);
 }
 
-void script_syscall(script *s, int m)
+static void do_syscall(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -167,7 +169,7 @@ void script_syscall(script *s, int m)
         weft_trace_leave(&section);
 }
 
-void script_syscall_end(script *s, int m)
+static void do_syscall_end(script *s, int m)
 {
     weft_trace_section section;
     s->m[m].g->status = WEFT_TRACE_G_RUNNING;
@@ -177,7 +179,7 @@ void script_syscall_end(script *s, int m)
     }
 }
 
-void script_steal(script *s, int thief, int victim)
+static void do_steal(script *s, int thief, int victim)
 {
     weft_trace_section section;
     script_p *p = s->m[victim].p;
@@ -191,7 +193,7 @@ void script_steal(script *s, int thief, int victim)
         weft_trace_leave(&section);
 }
 
-void script_syscall_lost(script *s, int m)
+static void do_syscall_lost(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -202,7 +204,7 @@ void script_syscall_lost(script *s, int m)
         weft_trace_leave(&section);
 }
 
-script_g *script_foreign_enter(script *s, int m)
+static script_g *do_foreign_enter(script *s, int m)
 {
     weft_trace_section section;
     assert_true(s->gs < SCRIPT_GS && !s->m[m].g);
@@ -220,7 +222,7 @@ script_g *script_foreign_enter(script *s, int m)
     return g;
 }
 
-void script_foreign_leave(script *s, int m)
+static void do_foreign_leave(script *s, int m)
 {
     weft_trace_section section;
     bool open = enter(s, m, &section);
@@ -231,28 +233,146 @@ void script_foreign_leave(script *s, int m)
         weft_trace_leave(&section);
 }
 
+script_g *script_create(script *s, int m)
+{
+    lock(s);
+    script_g *g = create(s, m, false);
+    unlock(s);
+    return g;
+}
+
+script_g *script_create_blocked(script *s, int m)
+{
+    lock(s);
+    script_g *g = create(s, m, true);
+    unlock(s);
+    return g;
+}
+
+void script_proc_start(script *s, int m, unsigned p)
+{
+    lock(s);
+    do_proc_start(s, m, p);
+    unlock(s);
+}
+
+void script_proc_stop(script *s, int m)
+{
+    lock(s);
+    do_proc_stop(s, m);
+    unlock(s);
+}
+
+void script_start(script *s, int m, script_g *g)
+{
+    lock(s);
+    do_start(s, m, g);
+    unlock(s);
+}
+
+void script_stop(script *s, int m)
+{
+    lock(s);
+    do_stop(s, m);
+    unlock(s);
+}
+
+void script_block(script *s, int m)
+{
+    lock(s);
+    do_block(s, m);
+    unlock(s);
+}
+
+void script_end(script *s, int m)
+{
+    lock(s);
+    do_end(s, m);
+    unlock(s);
+}
+
+void script_unblock(script *s, int m, script_g *g)
+{
+    lock(s);
+    do_unblock(s, m, g);
+    unlock(s);
+}
+
+void script_switch(script *s, int m, script_g *to, int destroy)
+{
+    lock(s);
+    do_switch(s, m, to, destroy);
+    unlock(s);
+}
+
+void script_syscall(script *s, int m)
+{
+    lock(s);
+    do_syscall(s, m);
+    unlock(s);
+}
+
+void script_syscall_end(script *s, int m)
+{
+    lock(s);
+    do_syscall_end(s, m);
+    unlock(s);
+}
+
+void script_steal(script *s, int thief, int victim)
+{
+    lock(s);
+    do_steal(s, thief, victim);
+    unlock(s);
+}
+
+void script_syscall_lost(script *s, int m)
+{
+    lock(s);
+    do_syscall_lost(s, m);
+    unlock(s);
+}
+
+void script_foreign_leave(script *s, int m)
+{
+    lock(s);
+    do_foreign_leave(s, m);
+    unlock(s);
+}
+
+script_g *script_foreign_enter(script *s, int m)
+{
+    lock(s);
+    script_g *g = do_foreign_enter(s, m);
+    unlock(s);
+    return g;
+}
+
 void script_busy(script *s)
 {
     for (unsigned i = 1; i <= s->procs; i++) {
         int m = (int)i - 1;
-        script_g *g = &s->g[i];
-        script_proc_start(s, m, i);
-        script_start(s, m, g);
-        script_syscall(s, m);
-        script_syscall_end(s, m);
-        script_stop(s, m);
-        script_proc_stop(s, m);
+        lock(s); /* as one step: the P is not taken away in the system call */
+        do_proc_start(s, m, i);
+        do_start(s, m, &s->g[i]);
+        do_syscall(s, m);
+        do_syscall_end(s, m);
+        do_stop(s, m);
+        do_proc_stop(s, m);
+        unlock(s);
     }
 }
 
 void script_procs(script *s, unsigned procs)
 {
     assert_true(procs <= SCRIPT_PS);
+    pthread_mutex_lock(&s->world);
     for (unsigned i = 0; i <= SCRIPT_PS; i++) {
         assert_true(s->p[i].m < 0);
         s->p[i].ever |= i <= procs;
     }
     s->procs = procs;
+    pthread_mutex_unlock(&s->world);
 }
 
 /* ---- The tracer's questions ---- */
@@ -291,6 +411,7 @@ static void detach(void *arg)
 static void world_hold(void *arg)
 {
     script *s = arg;
+    pthread_mutex_lock(&s->world);
     assert_false(s->held);
     s->held = 1;
 }
@@ -300,18 +421,22 @@ static void world_release(void *arg)
     script *s = arg;
     assert_true(s->held && !s->world_stopped);
     s->held = 0;
+    pthread_mutex_unlock(&s->world);
 }
 
 static void world_stop(void *arg)
 {
     script *s = arg;
     assert_true(s->held);
+    lock(s);
     s->world_stopped = 1;
 }
 
 static void world_start(void *arg)
 {
-    ((script *)arg)->world_stopped = 0;
+    script *s = arg;
+    s->world_stopped = 0;
+    unlock(s);
 }
 
 static uint32_t proc_count(void *arg)
@@ -323,6 +448,7 @@ static void each_p(void *arg, void (*fn)(void *arg, const weft_trace_p_view *vie
 {
     script *s = arg;
     assert_true(s->held);
+    lock(s);
     for (unsigned i = 1; i <= s->procs; i++) {
         script_p *p = &s->p[i];
         if (p->m >= 0 && s->m[p->m].g && s->m[p->m].g->status == WEFT_TRACE_G_SYSCALL)
@@ -331,6 +457,7 @@ static void each_p(void *arg, void (*fn)(void *arg, const weft_trace_p_view *vie
         weft_trace_p_view view = {&p->p, m ? &m->m : NULL, m && m->g ? &m->g->g : NULL};
         fn(fn_arg, &view);
     }
+    unlock(s);
 }
 
 static void each_dead_p(void *arg, void (*fn)(void *arg, weft_trace_p *p), void *fn_arg)
@@ -347,6 +474,7 @@ static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trac
     static const uintptr_t pcs[2] = {(uintptr_t)script_busy, (uintptr_t)script_new + 1};
     script *s = arg;
     assert_false(s->held);
+    lock(s);
     for (unsigned i = 0; i < s->gs; i++) {
         script_g *g = &s->g[i];
         weft_trace_g_view view = {.g = &g->g, .id = g->g.id, .status = g->status};
@@ -357,12 +485,18 @@ static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trac
         }
         fn(fn_arg, &view);
     }
+    unlock(s);
 }
 
 script *script_new(unsigned procs)
 {
     script *s = calloc(1, sizeof *s);
     assert_non_null(s);
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&s->lock, &recursive);
+    pthread_mutex_init(&s->world, NULL);
     weft_trace_host host = {.size = sizeof host,
                             .context = s,
                             .thread_start = thread_start,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host that does what a test tells it to, one step after the other on the test's thread: Ms that are no threads, Ps
- * and Gs without anything to run. The tracer asks its questions while the test waits for the tracer, so nothing is
- * ever concurrent and every trace is reproducible but for its times.
+ * and Gs without anything to run. The tracer asks its questions while the test waits for it, or at most between two
+ * steps, so every trace is reproducible but for its times.
  *
  * The tracer's own P has the number 0 and its own G the number 1.
  */
@@ -11,6 +11,8 @@
 
 #include <weft/trace.h>
 #include <weft/trace_host.h>
+
+#include <pthread.h>
 
 #define SCRIPT_MS 8
 #define SCRIPT_PS 8
@@ -36,6 +38,8 @@ typedef struct script_m {
 } script_m;
 
 typedef struct script {
+    pthread_mutex_t lock;      /* recursive: a step, or an answer to the tracer */
+    pthread_mutex_t world;     /* held by the tracer, or by a change of procs */
     weft_tracer *tracer;
     script_m m[SCRIPT_MS + 1]; /* the last one is the drainer's */
     script_p p[SCRIPT_PS + 1]; /* p[0] is the drainer's */

@@ -328,9 +328,20 @@ static void stuck_receiver_and_the_budget(void **state)
 /* Others seem to have taken all chunks but this many. */
 static size_t hold_back(script *s, size_t chunks)
 {
-    size_t held = s->tracer->arena.limit - s->tracer->arena.taken - chunks;
-    s->tracer->arena.taken += held;
+    trace_arena *arena = &s->tracer->arena;
+    lock_acquire(&arena->lock);
+    size_t held = arena->limit - arena->taken - chunks;
+    atomic_store_relaxed(&arena->taken, arena->taken + held);
+    lock_release(&arena->lock);
     return held;
+}
+
+static void let_go(script *s, size_t held)
+{
+    trace_arena *arena = &s->tracer->arena;
+    lock_acquire(&arena->lock);
+    atomic_store_relaxed(&arena->taken, arena->taken - held);
+    lock_release(&arena->lock);
 }
 
 /* The arena gives out ever fewer chunks: whatever cannot be had, the stream stays valid. */
@@ -349,7 +360,7 @@ static void every_chunk_refused_once(void **state)
             some_events(s, 400);
             weft_trace_advance(s->tracer);
         }
-        s->tracer->arena.taken -= held;
+        let_go(s, held);
         some_events(s, 10);
         weft_trace_advance(s->tracer);
         assert_int_equal(weft_trace_stop(stream, &result), 0);
