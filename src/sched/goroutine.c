@@ -211,11 +211,11 @@ void weft_goexit(void)
     end_current(m);
 }
 
-int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
+struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
 {
     struct g *g = goroutine_get(m, stack_size);
     if (!g)
-        return -ENOMEM;
+        return NULL;
     weft_trace_g_renew(&g->trace);
     atomic_store_relaxed(&g->trace.id, m ? goroutine_new_id(m) : MAIN_GOROUTINE);
     g->fn = fn;
@@ -228,6 +228,14 @@ int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, b
     atomic_add_relaxed(&sched.created, 1);
     atomic_add_relaxed(&sched.alive, 1);
     hook_go_create(m, g);
+    return g;
+}
+
+int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
+{
+    struct g *g = sched_make(m, stack_size, fn, arg, system);
+    if (!g)
+        return -ENOMEM;
     sched_enqueue_new(m, g);
     return 0;
 }

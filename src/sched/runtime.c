@@ -179,9 +179,9 @@ static void free_procs(void)
 
 /* The main goroutine's function is called like every other by arch/, which hands its result to
  * goroutine_end(). */
-static int spawn_main(int (*fn)(void *), void *arg)
+static struct g *make_main(int (*fn)(void *), void *arg)
 {
-    return sched_spawn(NULL, sched.stack_size, (void (*)(void *))(uintptr_t)fn, arg, false);
+    return sched_make(NULL, sched.stack_size, (void (*)(void *))(uintptr_t)fn, arg, false);
 }
 
 /* ---- End ---- */
@@ -229,11 +229,14 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = sysmon_start();
     if (error)
         goto no_sysmon;
-    error = start_whole_run();
-    if (!error)
-        error = spawn_main(fn, arg);
+    /* No thread of the runtime creates it, so no event does: it must be there when the trace begins,
+     * and must not run before. */
+    struct g *first = make_main(fn, arg);
+    error = first ? start_whole_run() : -ENOMEM;
     if (error)
         end();
+    else
+        sched_enqueue_new(NULL, first);
     return error;
 
 no_sysmon:

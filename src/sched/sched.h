@@ -289,8 +289,10 @@ void sched_ready(struct m *m, struct g *g);
 /* The same for a list, waking as many Ms as there is work for. */
 void sched_ready_list(struct m *m, struct g_list *list);
 
-/* A new goroutine fn(arg) on the caller's P (or the global queue, when m has none). 0 or -ENOMEM.
- */
+/* A new goroutine fn(arg), runnable but in no queue yet. NULL: memory is exhausted. */
+struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
+
+/* The same on the caller's P (or the global queue, when m has none). 0 or -ENOMEM. */
 int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
 
 /* A cheap thread-safe random number for m. */
