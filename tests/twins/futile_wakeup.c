@@ -1,146 +1,137 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Twin of TestTraceFutileWakeup: senders, receivers and selects on small channels, with a yield
- * before each operation. None of those goroutines may block, be made ready, run and block again
- * without having come as far as the yield: weft wakes nobody for nothing.
- */
-#include "twins/twin.h"
+/* Twin of TestTraceFutileWakeup: goroutines on buffered channels which yield before every
+ * operation. One that was woken has what it waited for: it never blocks again at once. */
+#include "twins/twin_walk.h"
 
-enum { PAIRS = 2, ROUNDS = 1000, SPECIAL = 4 * PAIRS };
+enum { PROCS = 8, SETS = 2, TIMES = ROUNDS(1000), GOROUTINES_MAX = 64 };
 
-/* How far a special goroutine is since its last yield. */
-enum phase { FRESH, BLOCKED, READY, WOKEN };
+static weft_chan *c0, *c1, *c2;
+static uint32_t left;
 
-struct state {
-    weft_chan *c0, *c1, *c2;
-    weft_waitgroup done;
-    uint64_t ids[SPECIAL];
-    uint32_t count; /* atomic */
-    enum phase phases[SPECIAL];
-    uint64_t blocks;
+static void end_one(void)
+{
+    __atomic_sub_fetch(&left, 1, __ATOMIC_RELEASE);
+}
+
+static void send_one_by_one(void *arg)
+{
+    for (int i = 0; i < TIMES; i++) {
+        weft_yield();
+        check(weft_chan_send(c0, &i) == 0);
+    }
+    (void)arg;
+    end_one();
+}
+
+static void receive_one_by_one(void *arg)
+{
+    for (int i = 0; i < TIMES; i++) {
+        weft_yield();
+        check(weft_chan_recv(c0, NULL) == 0);
+    }
+    (void)arg;
+    end_one();
+}
+
+static void send_by_select(void *arg)
+{
+    for (int i = 0; i < TIMES; i++) {
+        weft_select_case cases[] = {{.chan = c1, .send = &i}, {.chan = c2, .send = &i}};
+        weft_yield();
+        check(weft_select(cases, 2, WEFT_NEVER) >= 0);
+    }
+    (void)arg;
+    end_one();
+}
+
+static void receive_by_select(void *arg)
+{
+    for (int i = 0; i < TIMES; i++) {
+        weft_select_case cases[] = {{.chan = c1}, {.chan = c2}};
+        weft_yield();
+        check(weft_select(cases, 2, WEFT_NEVER) >= 0);
+    }
+    (void)arg;
+    end_one();
+}
+
+static const struct {
+    void (*fn)(void *);
+    const char *name;
+} kinds[] = {
+    {send_one_by_one, "send_one_by_one"},
+    {receive_one_by_one, "receive_one_by_one"},
+    {send_by_select, "send_by_select"},
+    {receive_by_select, "receive_by_select"},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static void body(void)
+{
+    left = SETS * KINDS;
+    c0 = weft_chan_new(sizeof(int), 1);
+    c1 = weft_chan_new(sizeof(int), 1);
+    c2 = weft_chan_new(sizeof(int), 1);
+    weft_trace_stream *stream = twin_start(0);
+    twin_procs(PROCS);
+    for (int i = 0; i < SETS * KINDS; i++)
+        check(weft_go(kinds[i % KINDS].fn, NULL) == 0);
+    twin_await(&left, 0);
+    twin_stop(stream);
+    weft_chan_free(c0);
+    weft_chan_free(c1);
+    weft_chan_free(c2);
+}
+
+/* How far a goroutine is on the way to a futile wake-up. */
+enum stage { ENTERED, BLOCKED, WOKEN, RUNS };
+
+struct found {
+    struct {
+        uint64_t id;
+        enum stage stage;
+    } of[GOROUTINES_MAX];
+    unsigned count, blocks;
 };
 
-static void enlist(struct state *s)
+static void look(struct found *found, unsigned i, const weft_event *event)
 {
-    s->ids[__atomic_fetch_add(&s->count, 1, __ATOMIC_RELAXED)] = weft_goid();
-}
-
-static void send(void *arg)
-{
-    struct state *s = arg;
-    enlist(s);
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_yield();
-        CHECK(weft_chan_send(s->c0, &i) == 0);
+    static const uint8_t expected[] = {WEFT_STATE_WAITING, WEFT_STATE_RUNNABLE, WEFT_STATE_RUNNING};
+    enum stage stage = found->of[i].stage;
+    if (stage == RUNS && event->to == WEFT_STATE_WAITING) {
+        fprintf(stderr, "goroutine %llu was woken for nothing and blocks again at %lld ns\n",
+                (unsigned long long)event->id, (long long)event->time);
+        abort();
     }
-    weft_waitgroup_done(&s->done);
+    found->blocks += event->to == WEFT_STATE_WAITING;
+    found->of[i].stage = stage != RUNS && event->to == expected[stage] ? stage + 1 : ENTERED;
 }
 
-static void receive(void *arg)
+static void seen(void *arg, const weft_reader *reader, const weft_event *event)
 {
-    struct state *s = arg;
-    enlist(s);
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_yield();
-        CHECK(weft_chan_recv(s->c0, NULL) == 0);
-    }
-    weft_waitgroup_done(&s->done);
-}
-
-static void select_send(void *arg)
-{
-    struct state *s = arg;
-    enlist(s);
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_select_case cases[] = {{.chan = s->c1, .send = &i}, {.chan = s->c2, .send = &i}};
-        weft_yield();
-        CHECK(weft_select(cases, 2, WEFT_NEVER) >= 0);
-    }
-    weft_waitgroup_done(&s->done);
-}
-
-static void select_receive(void *arg)
-{
-    struct state *s = arg;
-    enlist(s);
-    for (int i = 0; i < ROUNDS; i++) {
-        weft_select_case cases[] = {{.chan = s->c1}, {.chan = s->c2}};
-        weft_yield();
-        CHECK(weft_select(cases, 2, WEFT_NEVER) >= 0);
-    }
-    weft_waitgroup_done(&s->done);
-}
-
-static void program(struct twin_run *run)
-{
-    struct state s = {0};
-    run->state = &s;
-    s.c0 = weft_chan_new(sizeof(int), 1);
-    s.c1 = weft_chan_new(sizeof(int), 1);
-    s.c2 = weft_chan_new(sizeof(int), 1);
-    weft_waitgroup_add(&s.done, SPECIAL);
-    twin_start(run);
-    for (int i = 0; i < PAIRS; i++) {
-        twin_go(send, &s);
-        twin_go(receive, &s);
-        twin_go(select_send, &s);
-        twin_go(select_receive, &s);
-    }
-    weft_waitgroup_wait(&s.done);
-    CHECK(s.count == SPECIAL);
-    twin_stop(run);
-    weft_chan_free(s.c0);
-    weft_chan_free(s.c1);
-    weft_chan_free(s.c2);
-}
-
-static enum phase *phase_of(struct state *s, uint64_t id)
-{
-    for (int i = 0; i < SPECIAL; i++)
-        if (s->ids[i] == id)
-            return &s->phases[i];
-    return NULL;
-}
-
-static void follow(struct twin_run *run, weft_reader *reader, const weft_event *event,
-                   enum phase *phase)
-{
-    struct state *s = run->state;
-    if (event->to == WEFT_STATE_WAITING) {
-        if (*phase == WOKEN) {
-            fprintf(stderr,
-                    "%s: goroutine %llu was woken for nothing: blocked again in %s at %lld ns\n",
-                    run->path, (unsigned long long)event->id, twin_frame(reader, event->stack, 0),
-                    (long long)event->time);
-            abort();
+    struct found *found = arg;
+    if (event->kind != WEFT_EVENT_STATE_TRANSITION || event->resource != WEFT_RESOURCE_GOROUTINE ||
+        event->from == event->to)
+        return;
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        if (twin_creates(reader, event, kinds[kind].name)) {
+            check(found->count < GOROUTINES_MAX);
+            found->of[found->count++].id = event->id;
         }
-        *phase = BLOCKED;
-        s->blocks++;
-    } else if (event->from == WEFT_STATE_RUNNING && event->to == WEFT_STATE_RUNNABLE) {
-        *phase = FRESH;
-    } else if (event->from == WEFT_STATE_WAITING && event->to == WEFT_STATE_RUNNABLE) {
-        *phase = READY;
-    } else if (event->to == WEFT_STATE_RUNNING && *phase == READY) {
-        *phase = WOKEN;
-    }
+    for (unsigned i = 0; i < found->count; i++)
+        if (found->of[i].id == event->id)
+            look(found, i, event);
 }
 
-static void check(struct twin_run *run, weft_reader *reader, const weft_event *event)
+static void verify(void)
 {
-    struct state *s = run->state;
-    if (!event) {
-        CHECK(s->blocks > 0);
-        return;
-    }
-    if (event->kind != WEFT_EVENT_STATE_TRANSITION || event->resource != WEFT_RESOURCE_GOROUTINE)
-        return;
-    enum phase *phase = phase_of(s, event->id);
-    if (phase)
-        follow(run, reader, event, phase);
+    struct found found = {0};
+    twin_walk(twin_path(0), seen, &found);
+    check(found.count == SETS * KINDS);
+    check(found.blocks > 0);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct twin twin = {"futile_wakeup", program, check};
-    return twin_main(&twin, argc, argv);
+    return twin_main(argc, argv, body, verify);
 }

@@ -1,58 +1,77 @@
 /* SPDX-License-Identifier: MIT */
-/* Twin of TestTraceGOMAXPROCS: the number of Ps goes up and down again while goroutines yield,
- * sleep and block. */
-#include "twins/twin.h"
+/* Twin of TestTraceGOMAXPROCS: the number of Ps goes up and down under load. Every change is in the
+ * trace, in order, with its caller; and a P that comes back is used again. */
+#include "twins/twin_walk.h"
 
-enum { WORKERS = 8, ROUNDS = 5 };
+enum { WORKERS = 24 };
 
-struct state {
-    uint32_t stop; /* atomic */
-    weft_chan *chan;
-    weft_waitgroup done;
-};
+static const int steps[] = {1, 2, 4, 8, 16, 8, 4, 2, 1};
+enum { STEPS = sizeof steps / sizeof *steps };
 
-static void work(void *arg)
+static uint32_t stop, left;
+
+/* In place of garbage collections: something that keeps all Ps busy, and idle at times. */
+static void yield_and_sleep(void *arg)
 {
-    struct state *s = arg;
-    for (int i = 0; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED); i++) {
+    uintptr_t number = (uintptr_t)arg;
+    for (unsigned i = 0; !__atomic_load_n(&stop, __ATOMIC_ACQUIRE); i++) {
         weft_yield();
-        if (i % 16 == 0)
+        if (i % 16 == number % 16)
             weft_sleep(50 * WEFT_MICROSECOND);
-        else if (i % 4 == 0)
-            (void)weft_chan_send_until(s->chan, &i, weft_now() + 20 * WEFT_MICROSECOND);
-        else if (i % 4 == 2)
-            (void)weft_chan_recv_until(s->chan, NULL, weft_now() + 20 * WEFT_MICROSECOND);
     }
-    weft_waitgroup_done(&s->done);
+    __atomic_sub_fetch(&left, 1, __ATOMIC_RELEASE);
 }
 
-static void program(struct twin_run *run)
+static __attribute__((noinline)) void change(int n)
 {
-    struct state s = {.chan = weft_chan_new(sizeof(int), 0)};
-    int before = weft_procs(0);
-    weft_waitgroup_add(&s.done, WORKERS);
-    for (int i = 0; i < WORKERS; i++)
-        twin_go(work, &s);
-    twin_start(run);
-    for (int round = 0; round < ROUNDS; round++) {
-        for (int n = 1; n <= 16; n *= 2) {
-            CHECK(weft_procs(n) > 0);
-            weft_sleep(WEFT_MILLISECOND);
-        }
-        for (int n = 16; n >= 1; n /= 2) {
-            CHECK(weft_procs(n) > 0);
-            weft_sleep(WEFT_MILLISECOND);
-        }
+    check(weft_procs(n) > 0);
+    check(weft_procs(0) == n);
+    weft_sleep(WEFT_MILLISECOND);
+}
+
+static void body(void)
+{
+    stop = 0;
+    left = WORKERS;
+    weft_trace_stream *stream = twin_start(0);
+    for (uintptr_t i = 0; i < WORKERS; i++)
+        check(weft_go(yield_and_sleep, (void *)i) == 0);
+    check(weft_procs(3) > 0); /* so that each step is a change */
+    for (int i = 0; i < STEPS; i++)
+        change(steps[i]);
+    twin_stop(stream);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    twin_await(&left, 0);
+}
+
+struct found {
+    int step;
+    unsigned stops; /* of the world, by change() */
+};
+
+static void seen(void *arg, const weft_reader *reader, const weft_event *event)
+{
+    struct found *found = arg;
+    bool by_change = twin_frame_is(reader, event->stack, 0, "weft_procs") &&
+                     twin_frame_is(reader, event->stack, 1, "change");
+    if (event->kind == WEFT_EVENT_RANGE_BEGIN && by_change &&
+        twin_text_is(reader, event->name, "stop-the-world (GOMAXPROCS)"))
+        found->stops++;
+    if (event->kind == WEFT_EVENT_METRIC && by_change) {
+        check(twin_text_is(reader, event->name, "/sched/gomaxprocs:threads"));
+        check(found->step < STEPS && event->u.value == (uint64_t)steps[found->step]);
+        found->step++;
     }
-    CHECK(weft_procs(before) == 1);
-    __atomic_store_n(&s.stop, 1, __ATOMIC_RELAXED);
-    weft_waitgroup_wait(&s.done);
-    twin_stop(run);
-    weft_chan_free(s.chan);
+}
+
+static void verify(void)
+{
+    struct found found = {0};
+    twin_walk(twin_path(0), seen, &found);
+    check(found.step == STEPS && found.stops == STEPS);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct twin twin = {"gomaxprocs", program, NULL};
-    return twin_main(&twin, argc, argv);
+    return twin_main(argc, argv, body, verify);
 }

@@ -1,166 +1,143 @@
 /* SPDX-License-Identifier: MIT */
 #include "twins/twin.h"
 
-static const struct twin *the_twin;
+#include <pthread.h>
+#include <unistd.h>
 
-/* ---- Reading ---- */
+twin_run twin;
 
-const char *twin_text(weft_reader *reader, weft_string string)
+static void (*twin_body)(void);
+
+/* ---- Constant advancing ---- */
+
+static uint32_t advancer_stop;
+
+/* On a thread of its own, so that it needs no P. */
+static void *advance_on_and_on(void *arg)
 {
-    static __thread char text[1100];
-    weft_text found = weft_reader_string(reader, string);
-    snprintf(text, sizeof text, "%.*s", (int)found.size, found.data);
-    return text;
-}
-
-const char *twin_frame(weft_reader *reader, weft_stack stack, size_t i)
-{
-    weft_frame frame;
-    if (weft_reader_stack_frame(reader, stack, i, &frame) != 0)
-        return "";
-    return twin_text(reader, frame.function);
-}
-
-static void refuse(struct twin_run *run, weft_reader *reader, const char *rule, const char *message)
-{
-    fprintf(stderr, "%s: generation %llu: %s: %s\n", run->path,
-            (unsigned long long)weft_reader_generation(reader), rule, message);
-    abort();
-}
-
-static void validate(struct twin_run *run)
-{
-    weft_reader *reader = NULL;
-    weft_validator *validator;
-    weft_event event;
-    weft_complaint complaint;
-    int status = weft_reader_open_path(&reader, run->path);
-    CHECK(reader);
-    while (status == 0 && weft_validator_new(&validator, reader) == 0) {
-        while ((status = weft_reader_next(reader, &event)) == 1) {
-            if (weft_validator_event(validator, &event, &complaint) != 0)
-                refuse(run, reader, complaint.rule, complaint.message);
-            if (the_twin->check)
-                the_twin->check(run, reader, &event);
-        }
-        weft_validator_free(validator);
-        break;
+    weft_tracer *tracer = arg;
+    while (!__atomic_load_n(&advancer_stop, __ATOMIC_ACQUIRE)) {
+        check(weft_trace_advance(tracer) == 0);
+        if (!weft_trace_enabled(tracer))
+            usleep(50);
     }
-    if (status != 0)
-        refuse(run, reader, weft_reader_error_get(reader)->rule,
-               weft_reader_error_get(reader)->message);
-    if (the_twin->check)
-        the_twin->check(run, reader, NULL);
-    weft_reader_free(reader);
-}
-
-/* ---- Writing ---- */
-
-static void *advance_without_pause(void *arg)
-{
-    struct twin_run *run = arg;
-    while (__atomic_load_n(&run->advance, __ATOMIC_ACQUIRE)) /* pairs with twin_stop() */
-        CHECK(weft_trace_advance(weft_tracer_default()) == 0);
     return NULL;
 }
 
-void twin_start(struct twin_run *run)
+static void join(pthread_t thread)
 {
-    const char *dir = getenv("WEFT_TRACE_DIR");
-    weft_trace_options options = {.size = sizeof options, .format = run->format};
-    snprintf(run->path, sizeof run->path, "%s/%s-%s-p%u-%u-%u.trace", dir && *dir ? dir : ".",
-             run->name, run->advancing ? "advancing" : "normal", run->procs, run->format,
-             ++run->traces);
-    int error = weft_trace_start_path(weft_tracer_default(), run->path, &options, &run->stream);
-    if (error)
-        fprintf(stderr, "%s: %s\n", run->path, strerror(-error));
-    CHECK(error == 0);
-    if (run->advancing) {
-        __atomic_store_n(&run->advance, 1, __ATOMIC_RELEASE); /* pairs with the advancer */
-        CHECK(pthread_create(&run->advancer, NULL, advance_without_pause, run) == 0);
-    }
+    __atomic_store_n(&advancer_stop, 1, __ATOMIC_RELEASE);
+    weft_blocking_enter();
+    pthread_join(thread, NULL);
+    weft_blocking_exit();
 }
 
-void twin_stop(struct twin_run *run)
+static int run_body(void *arg)
 {
-    weft_trace_result result = {.size = sizeof result};
-    if (run->advancing) {
-        __atomic_store_n(&run->advance, 0, __ATOMIC_RELEASE); /* pairs with the advancer */
-        CHECK(pthread_join(run->advancer, NULL) == 0);
-    }
-    CHECK(weft_trace_stop(run->stream, &result) == 0);
-    CHECK(result.error == 0 && result.lost_bytes == 0 && result.generations > 0);
-    validate(run);
-}
-
-/* ---- The runs ---- */
-
-static int main_goroutine(void *arg)
-{
-    the_twin->program(arg);
+    pthread_t advancer;
+    (void)arg;
+    advancer_stop = 0;
+    if (twin.advancing)
+        check(pthread_create(&advancer, NULL, advance_on_and_on, weft_tracer_default()) == 0);
+    twin_body();
+    if (twin.advancing)
+        join(advancer);
     return 0;
 }
 
-static void run_once(unsigned procs, unsigned format, bool advancing)
+/* ---- Traces ---- */
+
+const char *twin_path(unsigned n)
 {
-    struct twin_run run = {
-        .name = the_twin->name, .procs = procs, .format = format, .advancing = advancing};
-    weft_options options = {.size = sizeof options, .procs = procs};
-    CHECK(weft_run(&options, main_goroutine, &run) == 0);
-    CHECK(run.traces > 0);
+    static char path[512];
+    const char *folder = getenv("WEFT_TRACE_DIR");
+    snprintf(path, sizeof path, "%s/twin_%s_%s_%u_%u_%02u.trace", folder ? folder : ".", twin.name,
+             twin.mode, twin.format, twin.procs, n);
+    return path;
 }
 
-static const unsigned all_procs[] = {1, 2, 4, 16}, all_formats[] = {22, 23, 25, 26};
-
-struct choice {
-    unsigned rounds, procs, format;
-    int way; /* 0 normal, 1 advancing, 2 both */
-};
-
-static void run_chosen(const struct choice *c)
+weft_trace_stream *twin_start(unsigned n)
 {
-    for (unsigned way = 0; way < 2; way++) {
-        if (c->way != 2 && c->way != (int)way)
-            continue;
-        for (unsigned i = 0; i < 4; i++) {
-            unsigned format = c->format ? c->format : all_formats[(i + way) % 4];
-            run_once(c->procs ? c->procs : all_procs[i], format, way == 1);
-            if (c->procs)
-                break;
-        }
+    weft_trace_stream *stream;
+    weft_trace_options options = {.size = sizeof options,
+                                  .format = twin.format,
+                                  .generation_ns = twin.advancing ? WEFT_MILLISECOND : 0};
+    check(weft_trace_start_path(weft_tracer_default(), twin_path(n), &options, &stream) == 0);
+    return stream;
+}
+
+uint64_t twin_stop(weft_trace_stream *stream)
+{
+    weft_trace_result result = {.size = sizeof result};
+    check(weft_trace_stop(stream, &result) == 0);
+    check(result.error == 0 && result.lost_generations == 0 && result.lost_bytes == 0);
+    check(result.generations > 0);
+    return result.generations;
+}
+
+void twin_advance(unsigned n)
+{
+    while (n-- > 0)
+        check(weft_trace_advance(weft_tracer_default()) == 0);
+}
+
+/* ---- Waiting ---- */
+
+void twin_procs(int n)
+{
+    if (!twin.cooperative)
+        check(weft_procs(n) > 0);
+}
+
+void twin_settle(void)
+{
+    weft_sleep(20 * WEFT_MILLISECOND);
+}
+
+void twin_await(const uint32_t *count, uint32_t n)
+{
+    while (__atomic_load_n(count, __ATOMIC_ACQUIRE) != n)
+        weft_sleep(100 * WEFT_MICROSECOND);
+}
+
+/* ---- Arguments ---- */
+
+/* "1.26" as in WEFT_TRACE_FORMAT, or "26". */
+static unsigned parse_format(const char *text)
+{
+    if (strncmp(text, "1.", 2) == 0)
+        text += 2;
+    return (unsigned)atoi(text);
+}
+
+static void defaults(void)
+{
+    const char *format = getenv("WEFT_TRACE_FORMAT"), *procs = getenv("WEFT_PROCS");
+    twin.format = format && *format ? parse_format(format) : 26;
+    twin.procs = twin.cooperative ? 1 : procs ? (unsigned)atoi(procs) : 0;
+}
+
+static void run(void (*verify)(void))
+{
+    check(run_with_procs(twin.procs, run_body, NULL) == 0);
+    verify();
+    printf("%s: %s, format %u, %u Ps: passed\n", twin.name, twin.mode, twin.format, twin.procs);
+}
+
+int twin_main(int argc, char **argv, void (*body)(void), void (*verify)(void))
+{
+    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+    twin_body = body;
+    twin.name = strncmp(name, "twin_", 5) == 0 ? name + 5 : name;
+    twin.mode = argc > 1 ? argv[1] : "normal";
+    twin.cooperative = strcmp(twin.mode, "cooperative") == 0;
+    twin.advancing = strcmp(twin.mode, "advancing") == 0;
+    defaults();
+    if (argc <= 2)
+        run(verify);
+    for (int i = 2; i < argc; i++) {
+        check(sscanf(argv[i], "%u:%u", &twin.format, &twin.procs) == 2);
+        run(verify);
     }
-}
-
-static bool read_argument(struct choice *c, const char *name, const char *value)
-{
-    unsigned number = (unsigned)strtoul(value, NULL, 10);
-    if (strcmp(name, "--rounds") == 0)
-        c->rounds = number;
-    else if (strcmp(name, "--procs") == 0)
-        c->procs = number;
-    else if (strcmp(name, "--format") == 0)
-        c->format = number;
-    else if (strcmp(name, "--way") == 0)
-        c->way = strcmp(value, "advancing") == 0;
-    else
-        return false;
-    return true;
-}
-
-int twin_main(const struct twin *twin, int argc, char **argv)
-{
-    struct choice choice = {.rounds = 1, .way = 2};
-    the_twin = twin;
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 < argc && read_argument(&choice, argv[i], argv[i + 1]))
-            continue;
-        fprintf(
-            stderr,
-            "usage: %s [--rounds N] [--procs N] [--format 22|23|25|26] [--way normal|advancing]\n",
-            argv[0]);
-        return 2;
-    }
-    for (unsigned i = 0; i < choice.rounds; i++)
-        run_chosen(&choice);
     return 0;
 }

@@ -1,77 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame of a twin: a program of Go's tracer tests in C, run with different numbers of Ps, in
- * every format of the trace, once as it is and once with generations that advance without a pause.
- * Every trace is read back and validated.
+ * What the twins share. A twin runs a body on the main goroutine, which writes traces, and then
+ * checks the traces with the reader.
  *
- *     NAME [--rounds N] [--procs N] [--format 22|23|25|26] [--way normal|advancing]
+ *   twin_NAME [MODE [FORMAT:PROCS…]]
  *
- * Without arguments: all ways and 1, 2, 4 and 16 Ps, each with one of the formats in turn. An
- * argument fixes one of those; --rounds repeats what results. Traces are written to $WEFT_TRACE_DIR
- * (or the current folder).
+ *   MODE         normal: as it is; cooperative: one P all the time, so that goroutines take turns;
+ *                advancing: generations end without a pause
+ *   FORMAT:PROCS one run each; without any, one run with WEFT_TRACE_FORMAT and WEFT_PROCS
  */
-#ifndef WEFT_TESTS_TWINS_TWIN_H
-#define WEFT_TESTS_TWINS_TWIN_H
+#ifndef WEFT_TESTS_TWIN_H
+#define WEFT_TESTS_TWIN_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "sched/on_runtime.h"
 
-#include "weft/reader.h"
-#include "weft/weft.h"
+#include <weft/reader.h>
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);              \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+/* The run at hand. */
+typedef struct twin_run {
+    const char *name, *mode;
+    unsigned format, procs; /* 22 to 26; 0: WEFT_PROCS decides */
+    bool cooperative, advancing;
+} twin_run;
+extern twin_run twin;
 
-/* Functions whose names are looked for in stacks. A call that they end with must not become a jump.
- */
-#define FRAME        __attribute__((noinline))
-#define KEEP_FRAME() __asm__ __volatile__("")
+/* body: on the main goroutine; verify: afterwards, on a plain thread. */
+int twin_main(int argc, char **argv, void (*body)(void), void (*verify)(void));
 
-struct twin_run {
-    const char *name;
-    unsigned procs, format;
-    bool advancing;
-    void *state;               /* the twin's own, from program to check */
-    unsigned traces;           /* written so far in this run */
-    weft_trace_stream *stream; /* of twin_start() */
-    char path[4096];           /* of the latest trace */
-    pthread_t advancer;
-    uint32_t advance; /* atomic: the advancer goes on */
-};
+/* Sets the number of Ps to n, but leaves it at 1 in a cooperative run. */
+void twin_procs(int n);
 
-struct twin {
-    const char *name;
-    /* The main goroutine: calls twin_start() and twin_stop() at least once. */
-    void (*program)(struct twin_run *run);
-    /* Called for each event of each trace, and with NULL at its end; may be NULL. */
-    void (*check)(struct twin_run *run, weft_reader *reader, const weft_event *event);
-};
+/* Trace number n of the run, $WEFT_TRACE_DIR/twin_NAME_MODE_FORMAT_PROCS_n.trace; valid until the
+ * next call. */
+const char *twin_path(unsigned n);
+weft_trace_stream *twin_start(unsigned n);
+/* Nothing may be lost. Returns the number of generations. */
+uint64_t twin_stop(weft_trace_stream *stream);
+/* Ends a generation n times. */
+void twin_advance(unsigned n);
 
-/* Starts a trace, and what makes generations advance. On a goroutine. */
-void twin_start(struct twin_run *run);
+/* Lets others do what they are about to do: sleeps a while. */
+void twin_settle(void);
 
-/* Ends it and validates what was written. */
-void twin_stop(struct twin_run *run);
+/* Waits until *count is n. */
+void twin_await(const uint32_t *count, uint32_t n);
 
-int twin_main(const struct twin *twin, int argc, char **argv);
-
-static inline void twin_go(void (*fn)(void *), void *arg)
-{
-    CHECK(weft_go(fn, arg) == 0);
-}
-
-/* The name of frame i of a stack; "" if there is none. Valid until the next call. */
-const char *twin_frame(weft_reader *reader, weft_stack stack, size_t i);
-
-/* A text of the trace as a C string. Valid until the next call. */
-const char *twin_text(weft_reader *reader, weft_string string);
+/* Keeps the call before it from becoming a jump that leaves the caller's frame. */
+#define TWIN_FRAME_STAYS() __asm__ __volatile__("" ::: "memory")
 
 #endif
