@@ -10,6 +10,7 @@
 
 #include <weft/reader.h>
 
+#include "reader/fault.h"
 #include "reader/memory.h"
 #include "reader/map.h"
 #include "reader/pool.h"

@@ -262,6 +262,77 @@ static void check_text(const char *text, size_t events)
     free(m.data);
 }
 
+/* Opens a text and goes to its n-th event. */
+static weft_reader *go_to(struct memory *m, const char *text, unsigned n, weft_event *event)
+{
+    weft_reader *reader;
+    assemble(m, text, text);
+    assert_int_equal(weft_reader_open_callback(&reader, memory_read, m), 0);
+    while (n-- > 0)
+        assert_int_equal(weft_reader_next(reader, event), 1);
+    return reader;
+}
+
+/* A proc known to be in a system call is said to be abandoned by another thread. */
+static void a_promoted_status_is_shown_where_the_proc_is_bound(void **state)
+{
+    (void)state;
+    struct memory m = {0};
+    weft_event e;
+    weft_reader *reader =
+        go_to(&m,
+              "Trace Go1.26\n" SYNC "EventBatch gen=1 m=9 time=1 size=auto\n"
+              "ProcStatus dt=1 p=0 pstatus=3\n"
+              "EventBatch gen=1 m=7 time=5 size=auto\nGoCreateSyscall dt=1 new_g=1\n"
+              "ProcStatus dt=1 p=0 pstatus=3\n"
+              "EventBatch gen=1 m=8 time=50 size=auto\nProcStatus dt=1 p=0 pstatus=4\n" END,
+              5, &e);
+    /* Of the threads that it is bound to, the lowest. */
+    assert_true(e.resource == WEFT_RESOURCE_PROC && e.from == WEFT_STATE_RUNNING && e.to == e.from);
+    assert_true(e.m == 7 && e.p == 0 && e.g == 1);
+    weft_reader_free(reader);
+    free(m.data);
+}
+
+static void a_status_in_a_system_call_is_shown_on_its_thread(void **state)
+{
+    (void)state;
+    struct memory m = {0};
+    weft_event e;
+    weft_reader *reader = go_to(&m,
+                                "Trace Go1.26\n" SYNC "EventBatch gen=1 m=9 time=1 size=auto\n"
+                                "GoStatus dt=1 g=1 m=7 gstatus=3\n"
+                                "GoStatus dt=1 g=1 m=7 gstatus=3\n" END,
+                                2, &e);
+    assert_true(e.m == 7 && e.p == WEFT_ID_NONE && e.g == WEFT_ID_NONE);
+    assert_int_equal(weft_reader_next(reader, &e), 1);
+    assert_true(e.m == 7 && e.g == 1 && e.from == WEFT_STATE_SYSCALL);
+    weft_reader_free(reader);
+    free(m.data);
+}
+
+static void nanoseconds_of_the_wall_clock_are_normalised(void **state)
+{
+    (void)state;
+    struct memory m = {0};
+    weft_event e;
+    weft_sync sync;
+    weft_reader *reader =
+        go_to(&m,
+              "Trace Go1.26\n" NOBODY "Sync\nFrequency freq=15625000\n"
+              "ClockSnapshot dt=1 mono=5 sec=100 nsec=18446744073709551615\n" END
+              "EventBatch gen=2 m=7 time=90 size=auto\nSync\nFrequency freq=15625000\n"
+              "ClockSnapshot dt=1 mono=6 sec=100 nsec=2000000001\n" END,
+              1, &e);
+    weft_reader_sync(reader, &sync);
+    assert_true(sync.wall_sec == 99 && sync.wall_nsec == 999999999);
+    assert_int_equal(weft_reader_next(reader, &e), 1);
+    weft_reader_sync(reader, &sync);
+    assert_true(sync.wall_sec == 102 && sync.wall_nsec == 1);
+    weft_reader_free(reader);
+    free(m.data);
+}
+
 /* What must be accepted though it looks wrong. */
 static void oddities_are_accepted(void **state)
 {
@@ -351,6 +422,9 @@ int main(void)
         cmocka_unit_test(every_archive_is_as_it_expects),
         cmocka_unit_test(syncs_have_the_time_of_the_earliest_batch),
         cmocka_unit_test(the_worked_example_has_its_events),
+        cmocka_unit_test(a_promoted_status_is_shown_where_the_proc_is_bound),
+        cmocka_unit_test(a_status_in_a_system_call_is_shown_on_its_thread),
+        cmocka_unit_test(nanoseconds_of_the_wall_clock_are_normalised),
         cmocka_unit_test(oddities_are_accepted),
         cmocka_unit_test(warnings_tell_of_what_go_does_not_see),
         cmocka_unit_test(failed_reads_are_told),

@@ -122,6 +122,8 @@ static const struct broken table[] = {
      "waits for proc 0 to be Idle (and for the thread to have none) with sequence number 1 "
      "to come; it is Running, its last is 0 of generation 1",
      RUN("ProcStart dt=1 p=0 p_seq=1\n")},
+    {"ORD-1", "sequence number 2 to come; it is Idle, its last is 0 of generation 1",
+     EVENTS("ProcStatus dt=1 p=1 pstatus=2\nProcStart dt=1 p=1 p_seq=2\n")},
     {"ORD-1", "waits for proc 5, which is not known", RUN("ProcSteal dt=1 p=5 p_seq=1 m=7\n")},
     {"ORD-1", "goroutine 1 to be Waiting", RUN("GoUnblock dt=1 g=1 g_seq=1 stack=0\n")},
     {"ORD-1", "goroutine 1 to be Waiting", RUN("GoSwitch dt=1 g=1 g_seq=1\n")},
