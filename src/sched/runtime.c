@@ -229,8 +229,8 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = sysmon_start();
     if (error)
         goto no_sysmon;
-    /* No thread of the runtime creates it, so no event does: it must be there when the trace begins,
-     * and must not run before. */
+    /* No thread of the runtime creates it, so no event does: it must be there when the trace
+     * begins, and must not run before. */
     struct g *first = make_main(fn, arg);
     error = first ? start_whole_run() : -ENOMEM;
     if (error)
