@@ -9,8 +9,8 @@
  *
  * In the trace: one goroutine in `serve` for each client, blocked in "network" until its socket is
  * readable; the poller unblocks them in batches. Where two clients meet in a shard of the map one
- * blocks in "sync". A goroutine sweeps expired keys ten times a second ("sleep"), another one waits
- * for signals on a pipe ("network").
+ * blocks in "sync". One more sweeps expired keys ten times a second (it waits in "chan receive"
+ * with a deadline), another one waits for signals ("network").
  *
  * The process ends when it gets SIGTERM or SIGINT, or the command SHUTDOWN: requests that were read
  * are answered first.
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -35,53 +36,53 @@ static long port = 6379;
 
 /* ---- The end ---- */
 
-static int stop_pipe[2];
+/* SIGTERM and SIGINT are blocked in all threads and read from a descriptor, by a goroutine like any
+ * other. */
+static int signals = -1;
 static weft_waitgroup helpers; /* the goroutines that main starts and waits for */
 
 void server_stop(void)
 {
-    int saved = errno;
     __atomic_store_n(&server.stopping, 1, __ATOMIC_SEQ_CST);
-    (void)!write(stop_pipe[1], "", 1);
-    errno = saved;
+    kill(getpid(), SIGTERM);
 }
 
-/* Makes the accept loop look when somebody calls server_stop(). It is the loop that closes the
- * listener: nobody else can know that it is not about to use it. */
-static void wait_for_stop(void *arg)
+/* Before the runtime makes threads, which inherit the mask. */
+static int block_signals(void)
 {
-    weft_listener *listener = arg;
-    weft_conn *stop;
-    char byte;
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    return signals >= 0 ? 0 : -errno;
+}
 
-    int error = weft_conn_from_fd(stop_pipe[0], &stop);
+/* Makes the accept loop look when a signal comes. It is the loop that closes the listener: nobody
+ * else can know that it is not about to use it. */
+static void wait_for_signal(void *arg)
+{
+    struct signalfd_siginfo siginfo;
+    weft_listener *listener = arg;
+    weft_conn *conn;
+
+    int error = weft_conn_from_fd(signals, &conn);
     if (error) {
         fprintf(stderr, "kv_server: no way to stop: %s\n", strerror(-error));
         abort();
     }
-    weft_conn_read(stop, &byte, 1);
+    weft_conn_read(conn, &siginfo, sizeof siginfo);
+    __atomic_store_n(&server.stopping, 1, __ATOMIC_SEQ_CST);
     weft_listener_set_deadline(listener, 1);
-    weft_conn_close(stop);
+    weft_conn_close(conn);
     weft_waitgroup_done(&helpers);
 }
 
-static void on_signal(int signal)
+static int start_waiting(weft_listener *listener)
 {
-    (void)signal;
-    server_stop();
-}
-
-static int prepare_stop(weft_listener *listener)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-
-    if (pipe(stop_pipe) != 0)
-        return -errno;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
     weft_waitgroup_add(&helpers, 1);
-    return weft_go(wait_for_stop, listener);
+    return weft_go(wait_for_signal, listener);
 }
 
 /* ---- Expired keys ---- */
@@ -148,7 +149,7 @@ static int serve_all(void *arg)
     snprintf(address, sizeof address, v6 ? "[%s]:%ld" : "%s:%ld", bind_address, port);
     int error = weft_tcp_listen(address, &listener);
     if (!error)
-        error = prepare_stop(listener);
+        error = start_waiting(listener);
     if (!error)
         error = start_sweeping();
     if (error) {
@@ -214,6 +215,11 @@ int main(int argc, char **argv)
         if (!parse_option(argv[i], i + 1 < argc ? argv[i + 1] : NULL))
             return usage(2);
     server.idle *= WEFT_SECOND;
+    int error = block_signals();
+    if (error) {
+        complain("signalfd", error);
+        return 1;
+    }
     store_init();
     int status = weft_run(NULL, serve_all, NULL);
     store_fini();
