@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host for the tracer that is not weft's runtime: a small pool of threads that runs tasks in steps.
+ * A host for the tracer that is not weft's runtime: a small pool of threads that runs tasks in
+ * steps.
  *
  *     tinyhost FILE        or WEFT_TRACE=FILE tinyhost        then: go tool trace FILE
  *
- * What a host has to do is all here, and marked with [T]: enroll its threads, bracket its changes of state with
- * sections, and answer the tracer's questions. A G is a task, a P is the right of a worker to run tasks, an M is a
- * worker's thread. A task is a function that is called again and again until it says that it is done; it may say that
- * it waits for a message. Everything the pool knows is under one lock.
+ * What a host has to do is all here, and marked with [T]: enroll its threads, bracket its changes
+ * of state with sections, and answer the tracer's questions. A G is a task, a P is the right of a
+ * worker to run tasks, an M is a worker's thread. A task is a function that is called again and
+ * again until it says that it is done; it may say that it waits for a message. Everything the pool
+ * knows is under one lock.
  */
 #include <weft/trace.h>
 #include <weft/trace_host.h>
@@ -92,8 +94,8 @@ static uint64_t here(weft_trace_section *section)
 {
     uintptr_t pcs[WEFT_TRACE_MAX_FRAMES];
     void *frame = __builtin_frame_address(0);
-    return weft_trace_stack(section, pcs,
-                            weft_trace_walk(frame, frame, self->stack_end, pcs, WEFT_TRACE_MAX_FRAMES));
+    return weft_trace_stack(
+        section, pcs, weft_trace_walk(frame, frame, self->stack_end, pcs, WEFT_TRACE_MAX_FRAMES));
 }
 
 static void queue_push(task *t)
@@ -350,13 +352,15 @@ static uint32_t host_proc_count(void *unused)
     return PROCS;
 }
 
-static void host_each_p(void *unused, void (*fn)(void *arg, const weft_trace_p_view *view), void *arg)
+static void host_each_p(void *unused, void (*fn)(void *arg, const weft_trace_p_view *view),
+                        void *arg)
 {
     (void)unused;
     pool_pause();
     for (int i = 0; i < WORKERS; i++) {
         worker *w = pool.procs[i].worker;
-        weft_trace_p_view view = {&pool.procs[i].p, w ? &w->m : NULL, w && w->task ? &w->task->g : NULL};
+        weft_trace_p_view view = {&pool.procs[i].p, w ? &w->m : NULL,
+                                  w && w->task ? &w->task->g : NULL};
         fn(arg, &view);
     }
     pool_resume();
@@ -378,7 +382,8 @@ static void view_task(task *t, void (*fn)(void *arg, const weft_trace_g_view *vi
     fn(arg, &view);
 }
 
-static void host_each_g(void *unused, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view), void *arg)
+static void host_each_g(void *unused, bool stacks,
+                        void (*fn)(void *arg, const weft_trace_g_view *view), void *arg)
 {
     (void)unused, (void)stacks;
     pthread_mutex_lock(&pool.lock);

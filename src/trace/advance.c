@@ -1,35 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. Start, advance and stop run one after the other on one thread, the drainer, which is also the only one that
- * reads what was written. That replaces the protocol's advanceSema, shutdownSema and doneSema, the mark `shutdown`, the
- * counters readerGen and flushedGen, and the hand-shake of advancer and reader: INV-3, INV-18, INV-19 and INV-20 hold
- * because the steps stand below one another. What is left to be proven is what happens between this thread and the
- * others.
+ * Design. Start, advance and stop run one after the other on one thread, the drainer, which is also
+ * the only one that reads what was written. That replaces the protocol's advanceSema, shutdownSema
+ * and doneSema, the mark `shutdown`, the counters readerGen and flushedGen, and the hand-shake of
+ * advancer and reader: INV-3, INV-18, INV-19 and INV-20 hold because the steps stand below one
+ * another. What is left to be proven is what happens between this thread and the others.
  *
- * A generation n ends like this:
- *   census   every G becomes ready for n+1; the states of those without status are noted   (nothing is held)
- *   barrier  every live P and the G on it get their status, which makes them ready as well      (world held)
- *   dead Ps  become ready                                                                  (in the same hold)
- *   switch   the generation becomes n+1, or 0
- *   opening  clock data and the number of Ps open n+1
- *   flush    wait until no section of n is open; queue all buffers of n                        (nothing is held)
- *   tables   statuses of idle Gs, stacks, strings
- *   deliver  n goes to the streams
+ * A generation n ends like this. Nothing is held but where it says so:
+ *   census    every G becomes ready for n+1; the states of those without status are noted
+ *   hold      the world is held; the drainer gets a P
+ *   barrier   every live P and the G on it get their status, which makes them ready as well
+ *   dead Ps   become ready
+ *   switch    the generation becomes n+1, or 0
+ *   opening   clock data and the number of Ps open n+1; release
+ *   flush     wait until no section of n is open; queue all buffers of n
+ *   tables    statuses of idle Gs, stacks, strings
+ *   deliver   n goes to the streams
  *
  * Invariants.
- *  INV-9   Everything is ready for n+1 before the switch. Were a live P reset after it, the P could have written its
- *          status in n+1 already, and the reset would make it write another, or start its numbers again.
- *  INV-10  Barrier, dead Ps and switch are in one hold of the world: between two holds the procs count could change, and a P
- *          that dies after the dead ones were visited but before the live ones were is readied by neither.
+ *  INV-9   Everything is ready for n+1 before the switch. Were a live P reset after it, the P could
+ *          have written its status in n+1 already, and the reset would make it write another, or
+ *          start its numbers again.
+ *  INV-10  Barrier, dead Ps and switch are in one hold of the world: between two holds the procs
+ *          count could change, and a P that dies after the dead ones were visited but before the
+ *          live ones were is readied by neither.
  *  INV-11  The hold also keeps stop-the-world pairs within one generation.
- *  INV-12  Tables of n are dumped after the last section of n has closed: strings after stacks, which name functions.
- *  INV-17  Running is written by the M itself or for it on its own stream, never from a threadless batch: the barrier
- *          writes the P's and G's status on the stream of the M that is held at its safepoint.
- *  INV-15  see section.c: `enabled` is raised before the generation is published and lowered after the flush.
+ *  INV-12  Tables of n are dumped after the last section of n has closed: strings after stacks,
+ *          which name functions.
+ *  INV-17  Running is written by the M itself or for it on its own stream, never from a threadless
+ *          batch: the barrier writes the P's and G's status on the stream of the M that is held at
+ *          its safepoint.
+ *  INV-15  see section.c: `enabled` is raised before the generation is published and lowered after
+ *          the flush.
  *
- * Rejected. Writing the statuses of running Gs from the census: a reader does not bind a G to a thread by them.
- * A reset of all marks when a trace starts: it would hide a missing reset, and it has to visit every G with the
- * world stopped.
+ * Rejected. Writing the statuses of running Gs from the census: a reader does not bind a G to a
+ * thread by them. A reset of all marks when a trace starts: it would hide a missing reset, and it
+ * has to visit every G with the world stopped.
  */
 #include "trace/advance.h"
 
@@ -77,11 +83,13 @@ static weft_trace_section own_section(weft_tracer *tracer)
 {
     weft_trace_section section;
     bool open = weft_trace_enter(tracer, tracer->m, &section);
-    invariant(open, "trace: generation %llu but no section", (unsigned long long)tracer->generation);
+    invariant(open, "trace: generation %llu but no section",
+              (unsigned long long)tracer->generation);
     return section;
 }
 
-/* The first timed events of a generation: the statuses of the drainer's own P and G, and the number of Ps. */
+/* The first timed events of a generation: the statuses of the drainer's own P and G, and the number
+ * of Ps. */
 static void open_generation(weft_tracer *tracer, weft_trace_context self, bool first)
 {
     weft_trace_section section = own_section(tracer);
@@ -114,8 +122,8 @@ static void wipe_g(void *arg, const weft_trace_g_view *view)
 }
 
 /*
- * After a fork the marks are those of a generation that never ended here. Tracing is off: nobody else uses them. Gs are
- * visited without the hold and Ps within, as when a generation ends.
+ * After a fork the marks are those of a generation that never ended here. Tracing is off: nobody
+ * else uses them. Gs are visited without the hold and Ps within, as when a generation ends.
  */
 static void wipe_marks_g(weft_tracer *tracer)
 {
@@ -171,16 +179,18 @@ typedef struct barrier {
     bool stop;
 } barrier;
 
-/* The P's M is held outside of any section; meanwhile its stream is ours. n cannot change: that is our own doing. */
+/* The P's M is held outside of any section; meanwhile its stream is ours. n cannot change: that is
+ * our own doing. */
 static void write_held(const barrier *b, const weft_trace_p_view *view)
 {
     weft_trace_m *m = view->m;
-    invariant(!atomic_load_relaxed(&m->writing), "trace: thread %lu is at a safepoint within a section",
-              (unsigned long)m->tid);
+    invariant(!atomic_load_relaxed(&m->writing),
+              "trace: thread %lu is at a safepoint within a section", (unsigned long)m->tid);
     fence_store(&m->writing, 1);
     m->generation = b->n;
     weft_trace_section section = {.tracer = b->tracer, .m = m, .generation = b->n};
-    trace_prologue_slow(&section, (weft_trace_context){view->p, view->g}, WEFT_TRACE_G_RUNNING, WEFT_TRACE_P_RUNNING);
+    trace_prologue_slow(&section, (weft_trace_context){view->p, view->g}, WEFT_TRACE_G_RUNNING,
+                        WEFT_TRACE_P_RUNNING);
     weft_trace_leave(&section);
 }
 
@@ -215,7 +225,8 @@ static void pass_procs(weft_tracer *tracer, weft_trace_context self, bool stop)
     barrier b = {tracer, section.generation, stop};
     trace_prologue_slow(&section, self, WEFT_TRACE_G_RUNNING, WEFT_TRACE_P_RUNNING);
     weft_trace_leave(&section);
-    /* No section is open in between: the host may have to take Ps away from system calls, with events of its own. */
+    /* No section is open in between: the host may have to take Ps away from system calls, with
+     * events of its own. */
     host->each_p(host->context, barrier_p, &b);
     torture_point("trace barrier: live Ps done");
     host->each_dead_p(host->context, barrier_dead_p, &b);
@@ -264,7 +275,8 @@ void trace_advance(weft_tracer *tracer, bool stop)
     trace_census_take(tracer, n);
 
     host->world_hold(host->context);
-    /* Without a P of its own the drainer leaves out the number of Ps, which is all that needs one. */
+    /* Without a P of its own the drainer leaves out the number of Ps, which is all that needs one.
+     */
     bool attached = host->attach(host->context, &self) == 0;
     pass_procs(tracer, self, stop);
     tracer->last_generation = n;

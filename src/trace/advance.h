@@ -10,7 +10,8 @@
 /* Tracing begins. Returns 0 or what the host's attach said. Tracing is off. */
 int trace_begin(weft_tracer *tracer);
 
-/* Ends the current generation, gives it to every stream, and begins the next; stop: ends tracing instead. */
+/* Ends the current generation, gives it to every stream, and begins the next; stop: ends tracing
+ * instead. */
 void trace_advance(weft_tracer *tracer, bool stop);
 
 #endif

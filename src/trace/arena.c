@@ -61,7 +61,8 @@ static void *take_locked(trace_arena *arena)
     if (chunk) {
         arena->empty = chunk->next;
     } else if (slab && slab->used < SLAB_CHUNKS) {
-        chunk = (struct trace_chunk *)(void *)(slab->chunks + (size_t)slab->used++ * TRACE_CHUNK_SIZE);
+        chunk =
+            (struct trace_chunk *)(void *)(slab->chunks + (size_t)slab->used++ * TRACE_CHUNK_SIZE);
     } else {
         return NULL;
     }
@@ -82,7 +83,8 @@ static trace_slab *slab_new(void)
     return slab;
 }
 
-/* lock held. Chunks of the slab before that were never used go to the empty ones: only the newest is carved. */
+/* lock held. Chunks of the slab before that were never used go to the empty ones: only the newest
+ * is carved. */
 static void slab_add(trace_arena *arena, trace_slab *slab)
 {
     trace_slab *old = arena->slabs;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where all memory of a running trace comes from: chunks of 64 KiB, for event buffers and tables alike.
+ * Where all memory of a running trace comes from: chunks of 64 KiB, for event buffers and tables
+ * alike.
  *
- * One provider for everything, so that it can be moved into a shared mapping of a file whole, and so that one number,
- * the chunks taken, says what tracing costs and is bounded. Chunks are carved from slabs of pages; nothing else is
- * allocated while events are written.
+ * One provider for everything, so that it can be moved into a shared mapping of a file whole, and
+ * so that one number, the chunks taken, says what tracing costs and is bounded. Chunks are carved
+ * from slabs of pages; nothing else is allocated while events are written.
  */
 #ifndef WEFT_TRACE_ARENA_H
 #define WEFT_TRACE_ARENA_H
@@ -34,7 +35,8 @@ void trace_arena_fini(trace_arena *arena);
 /* Bytes that may be out at once, rounded down to chunks. */
 void trace_arena_limit(trace_arena *arena, size_t bytes);
 
-/* A chunk with undefined contents; NULL at the limit or when the kernel refuses. Any thread, also in a section. */
+/* A chunk with undefined contents; NULL at the limit or when the kernel refuses. Any thread, also
+ * in a section. */
 void *trace_arena_take(trace_arena *arena);
 void trace_arena_put(trace_arena *arena, void *chunk);
 
@@ -50,7 +52,8 @@ static inline bool trace_arena_is_half_full(const trace_arena *arena)
     return atomic_load_relaxed(&arena->taken) > atomic_load_relaxed(&arena->limit) / 2;
 }
 
-/* After fork(): another thread may have held the lock, so nothing inside can be trusted. Forgets it all. */
+/* After fork(): another thread may have held the lock, so nothing inside can be trusted. Forgets it
+ * all. */
 void trace_arena_forget(trace_arena *arena);
 
 #endif

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. A generation is kept whole in memory until it has ended: a receiver then gets all of it or nothing, which
- * makes every output a valid trace at every moment between two generations. Full buffers wait in one queue for each
- * parity of the generation.
+ * Design. A generation is kept whole in memory until it has ended: a receiver then gets all of it
+ * or nothing, which makes every output a valid trace at every moment between two generations. Full
+ * buffers wait in one queue for each parity of the generation.
  *
- * Loss. All chunks together stay within the budget. A writer that needs one more gives its generation up: the queue
- * goes back to the arena at once, and from there on writers fill their buffers over and over without queueing them.
- * So an overload costs writers less than tracing does, and never a wait. The drainer ends a generation early when half
- * of the budget is taken, so that loss needs a receiver that does not keep up.
+ * Loss. All chunks together stay within the budget. A writer that needs one more gives its
+ * generation up: the queue goes back to the arena at once, and from there on writers fill their
+ * buffers over and over without queueing them. So an overload costs writers less than tracing does,
+ * and never a wait. The drainer ends a generation early when half of the budget is taken, so that
+ * loss needs a receiver that does not keep up.
  *
- * Rejected. Writing batches out as they fill, and cutting the output back after a loss: a pipe cannot be cut, and a
- * reader rejects a generation without its end.
+ * Rejected. Writing batches out as they fill, and cutting the output back after a loss: a pipe
+ * cannot be cut, and a reader rejects a generation without its end.
  */
 #include "trace/buffer.h"
 
@@ -79,21 +80,23 @@ void trace_generation_give_up(weft_tracer *tracer, uint64_t n)
     trace_queue_free(&dropped, &tracer->arena);
 }
 
-/* A small batch goes behind the last one that waits, if there is room: threads that come and go, and generations that
- * end often, would else take a chunk for a few bytes each. The order of a stream's batches stays. */
+/* A small batch goes behind the last one that waits, if there is room: threads that come and go,
+ * and generations that end often, would else take a chunk for a few bytes each. The order of a
+ * stream's batches stays. */
 static bool queue_append(trace_queue *queue, const trace_buffer *buffer)
 {
     trace_buffer *tail = queue->tail;
     size_t size = buffer_bytes(buffer);
-    if (!tail || size > TRACE_CHUNK_SIZE / 8 || (size_t)((uint8_t *)tail + TRACE_CHUNK_SIZE - tail->at) < size)
+    if (!tail || size > TRACE_CHUNK_SIZE / 8 ||
+        (size_t)((uint8_t *)tail + TRACE_CHUNK_SIZE - tail->at) < size)
         return false;
     memcpy(tail->at, buffer->data, size);
     tail->at += size;
     return true;
 }
 
-/* Completes the batch and queues it. True: with its chunk; false: the chunk stays the caller's, as the batch was copied,
- * or dropped because the generation is given up. */
+/* Completes the batch and queues it. True: with its chunk; false: the chunk stays the caller's, as
+ * the batch was copied, or dropped because the generation is given up. */
 static bool queue_batch(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
 {
     trace_slot *slot = trace_slot_of(tracer, n);

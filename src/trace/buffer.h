@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event buffers: one chunk, one batch. An M fills its buffer of a generation, queues it when it is full, and goes on
- * with another; the drainer takes the queue of a generation when that has ended. Once it waits, a buffer is just bytes,
- * and may hold further whole batches behind its own.
+ * Event buffers: one chunk, one batch. An M fills its buffer of a generation, queues it when it is
+ * full, and goes on with another; the drainer takes the queue of a generation when that has ended.
+ * Once it waits, a buffer is just bytes, and may hold further whole batches behind its own.
  *
- * Contract: a buffer is changed by its M in a section, by the drainer once the M's flag was seen clear (or while the
- * host holds the M), or when the M is unregistered (INV-2). Queues are under the tracer's lock, a leaf (INV-14).
+ * Contract: a buffer is changed by its M in a section, by the drainer once the M's flag was seen
+ * clear (or while the host holds the M), or when the M is unregistered (INV-2). Queues are under
+ * the tracer's lock, a leaf (INV-14).
  */
 #ifndef WEFT_TRACE_BUFFER_H
 #define WEFT_TRACE_BUFFER_H
@@ -27,19 +28,22 @@ typedef struct trace_queue {
     trace_buffer *first, *tail;
 } trace_queue;
 
-/* A writer of batches that belong to no thread (m = -1): statuses and tables. On the drainer only. */
+/* A writer of batches that belong to no thread (m = -1): statuses and tables. On the drainer only.
+ */
 typedef struct trace_writer {
     weft_trace_m m;
     weft_trace_section section;
     uint8_t kind; /* first byte of each payload; 0: none */
 } trace_writer;
 
-/* Bytes that an event may need: the longest one, and what wire_varint_encode may touch behind it. */
+/* Bytes that an event may need: the longest one, and what wire_varint_encode may touch behind it.
+ */
 #define TRACE_EVENT_ROOM (WIRE_TIMED_EVENT_MAX + 8)
 
 /*
- * Queues the M's buffer of generation n, if any, and begins a new batch. Returns NULL when memory is refused or over
- * the budget: the generation is given up then, and its events are dropped from there on.
+ * Queues the M's buffer of generation n, if any, and begins a new batch. Returns NULL when memory
+ * is refused or over the budget: the generation is given up then, and its events are dropped from
+ * there on.
  */
 trace_buffer *trace_buffer_refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n);
 
@@ -57,7 +61,8 @@ size_t trace_queue_bytes(const trace_queue *queue);
 void trace_queue_free(trace_queue *queue, trace_arena *arena);
 
 void trace_writer_start(trace_writer *writer, weft_tracer *tracer, uint64_t n, uint8_t kind);
-/* Room for `size` bytes at once, at most half a chunk; NULL: refused. *at of the result moves on with what is written. */
+/* Room for `size` bytes at once, at most half a chunk; NULL: refused. *at of the result moves on
+ * with what is written. */
 trace_buffer *trace_writer_reserve(trace_writer *writer, size_t size);
 /* Queues what is left. */
 void trace_writer_finish(trace_writer *writer);

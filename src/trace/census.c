@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. Go's tracer stops each goroutine for a moment to note its state and stack (step 3 of the protocol's advance).
- * Here nothing is stopped: the host shows what it sees, which may be wrong by the time it is looked at, and a note is
- * used only if its G has no status in n after the last section of n has closed. Each event about a G, and each event
- * that it emits, is preceded by its status. So a G without status had no event in n; and as every change of state is
- * made in the section that describes it (INV-6), its state was the same all through n, and the note is right. The
- * stack of such a G was not running either, and is right for the same reason.
+ * Design. Go's tracer stops each goroutine for a moment to note its state and stack (step 3 of the
+ * protocol's advance). Here nothing is stopped: the host shows what it sees, which may be wrong by
+ * the time it is looked at, and a note is used only if its G has no status in n after the last
+ * section of n has closed. Each event about a G, and each event that it emits, is preceded by its
+ * status. So a G without status had no event in n; and as every change of state is made in the
+ * section that describes it (INV-6), its state was the same all through n, and the note is right.
+ * The stack of such a G was not running either, and is right for the same reason.
  *
  * Invariants.
- *  INV-9   trace_ready_next(n) for each record that exists, dead ones included: nobody can be in n+1 before the switch,
- *          which comes later. Records that appear afterwards are new and have no marks.
- *  INV-17  A state of Running is never written from here. A note may say so for a G that ran when it was taken. Then
- *          either it ran on a P until the barrier, which wrote its status (advance.c), or it stopped running before,
- *          with an event. A transition into Running (INV-7) has no safepoint before its event: its P was not passed by
- *          the barrier in between. So no note that says Running is left over; one that is would be the host's fault.
+ *  INV-9   trace_ready_next(n) for each record that exists, dead ones included: nobody can be in
+ *          n+1 before the switch, which comes later. Records that appear afterwards are new and
+ *          have no marks.
+ *  INV-17  A state of Running is never written from here. A note may say so for a G that ran when
+ *          it was taken. Then either it ran on a P until the barrier, which wrote its status
+ *          (advance.c), or it stopped running before, with an event. A transition into Running
+ *          (INV-7) has no safepoint before its event: its P was not passed by the barrier in
+ *          between. So no note that says Running is left over; one that is would be the host's
+ *          fault.
  *
- * Corners. A record may get a new identity between the note and its use: the note carries its own copy of the id, and
- * the former G has a status in n, as it died in n. A record is never freed while the tracer lives.
+ * Corners. A record may get a new identity between the note and its use: the note carries its own
+ * copy of the id, and the former G has a status in n, as it died in n. A record is never freed
+ * while the tracer lives.
  */
 #include "trace/census.h"
 
@@ -93,13 +98,15 @@ void trace_census_take(weft_tracer *tracer, uint64_t n)
 static void write_note(weft_trace_section *s, const struct trace_note *note)
 {
     uint64_t m = note->status == WEFT_TRACE_G_SYSCALL ? note->m_tid : WIRE_NO_ID;
-    debug_invariant(note->status != WEFT_TRACE_G_RUNNING,
-                    "trace: the host showed goroutine %llu as running, but no P runs it and it has no event",
-                    (unsigned long long)note->id);
+    debug_invariant(
+        note->status != WEFT_TRACE_G_RUNNING,
+        "trace: the host showed goroutine %llu as running, but no P runs it and it has no event",
+        (unsigned long long)note->id);
     if (note->status == WEFT_TRACE_G_RUNNING)
         return;
     if (note->stack)
-        EMIT(s, GO_STATUS_STACK, .g = note->id, .m = m, .gstatus = note->status, .stack = note->stack);
+        EMIT(s, GO_STATUS_STACK, .g = note->id, .m = m, .gstatus = note->status,
+             .stack = note->stack);
     else
         EMIT(s, GO_STATUS, .g = note->id, .m = m, .gstatus = note->status);
     if (note->in_assist)

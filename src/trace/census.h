@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The census of a generation: every G that is alive in it is described in it, also one that did nothing. By the
- * drainer; trace_census_take() while the generation is written, trace_census_write() after its last section closed.
+ * The census of a generation: every G that is alive in it is described in it, also one that did
+ * nothing. By the drainer; trace_census_take() while the generation is written,
+ * trace_census_write() after its last section closed.
  */
 #ifndef WEFT_TRACE_CENSUS_H
 #define WEFT_TRACE_CENSUS_H
@@ -10,7 +11,8 @@
 
 #include <stdint.h>
 
-/* Makes every G ready for the generation after n, and notes what those look like that have no status in n yet. */
+/* Makes every G ready for the generation after n, and notes what those look like that have no
+ * status in n yet. */
 void trace_census_take(weft_tracer *tracer, uint64_t n);
 
 /* Writes the statuses of those that still have none. */

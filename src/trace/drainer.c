@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. One plain thread does everything that concerns whole generations, one thing after the other: requests of
- * other threads in the order of their arrival, ticks, and generations that are ended early because they have grown
- * large. It is not a goroutine, so it works when the scheduler does not: that is when a trace is wanted most.
+ * Design. One plain thread does everything that concerns whole generations, one thing after the
+ * other: requests of other threads in the order of their arrival, ticks, and generations that are
+ * ended early because they have grown large. It is not a goroutine, so it works when the scheduler
+ * does not: that is when a trace is wanted most.
  *
- * Joining and leaving happen at the boundary of a generation: a stream that joins is linked after an advance, whose
- * generation the others get; one that leaves is unlinked after an advance, which it still gets. So each sees whole
- * generations only, and when the request returns, the change is in force.
+ * Joining and leaving happen at the boundary of a generation: a stream that joins is linked after
+ * an advance, whose generation the others get; one that leaves is unlinked after an advance, which
+ * it still gets. So each sees whole generations only, and when the request returns, the change is
+ * in force.
  *
- * Advances that were requested before one begins are all satisfied by it: everything emitted before the requests lies
- * in the generation that it ends. Only a run of them at the head of the queue is taken together; requests keep their order.
+ * Advances that were requested before one begins are all satisfied by it: everything emitted before
+ * the requests lies in the generation that it ends. Only a run of them at the head of the queue is
+ * taken together; requests keep their order.
  */
 #include "trace/drainer.h"
 
@@ -284,8 +287,8 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
         }
         if (command) {
             execute(tracer, command); /* and it is gone */
-        } else if (tracing(tracer) &&
-                   (atomic_load_relaxed(&tracer->asked) || base_clock_monotonic() >= tracer->next_tick)) {
+        } else if (tracing(tracer) && (atomic_load_relaxed(&tracer->asked) ||
+                                       base_clock_monotonic() >= tracer->next_tick)) {
             advance(tracer);
         } else {
             wait_for_work(tracer);

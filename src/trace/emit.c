@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. An event is its tag, the time since the one before, and its arguments. Statuses come first, in the same
- * section: that of the resource which the event acts on, then the M's own P, then its G (section 5 of the protocol).
- * They describe the moment before the event. So each function below says which two statuses its event implies.
+ * Design. An event is its tag, the time since the one before, and its arguments. Statuses come
+ * first, in the same section: that of the resource which the event acts on, then the M's own P,
+ * then its G (section 5 of the protocol). They describe the moment before the event. So each
+ * function below says which two statuses its event implies.
  */
 #include "trace/emit.h"
 
@@ -12,13 +13,13 @@
 #include "trace/tables.h"
 #include "trace/tracer.h"
 
-#define G_RUNNABLE WEFT_TRACE_G_RUNNABLE
-#define G_RUNNING  WEFT_TRACE_G_RUNNING
-#define G_SYSCALL  WEFT_TRACE_G_SYSCALL
-#define G_WAITING  WEFT_TRACE_G_WAITING
-#define P_RUNNING  WEFT_TRACE_P_RUNNING
-#define P_IDLE     WEFT_TRACE_P_IDLE
-#define P_SYSCALL  WEFT_TRACE_P_SYSCALL
+#define G_RUNNABLE  WEFT_TRACE_G_RUNNABLE
+#define G_RUNNING   WEFT_TRACE_G_RUNNING
+#define G_SYSCALL   WEFT_TRACE_G_SYSCALL
+#define G_WAITING   WEFT_TRACE_G_WAITING
+#define P_RUNNING   WEFT_TRACE_P_RUNNING
+#define P_IDLE      WEFT_TRACE_P_IDLE
+#define P_SYSCALL   WEFT_TRACE_P_SYSCALL
 #define P_ABANDONED WEFT_TRACE_P_ABANDONED
 
 _Static_assert(G_RUNNABLE == (int)WIRE_G_RUNNABLE && G_RUNNING == (int)WIRE_G_RUNNING &&
@@ -67,7 +68,8 @@ void trace_status_g(weft_trace_section *s, weft_trace_g *g, uint64_t m_tid, uint
         EMIT(s, GC_MARK_ASSIST_ACTIVE, .g = g->id);
 }
 
-void trace_prologue_slow(weft_trace_section *s, weft_trace_context c, uint64_t g_status, uint64_t p_status)
+void trace_prologue_slow(weft_trace_section *s, weft_trace_context c, uint64_t g_status,
+                         uint64_t p_status)
 {
     if (c.p)
         trace_status_p(s, c.p, p_status);
@@ -93,7 +95,8 @@ static inline bool has_since_23(const weft_trace_section *s)
 
 /* ---- Ps ---- */
 
-void weft_trace_procs_change(weft_trace_section *s, weft_trace_context c, uint32_t procs, uint64_t stack)
+void weft_trace_procs_change(weft_trace_section *s, weft_trace_context c, uint32_t procs,
+                             uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, PROCS_CHANGE, .procs_value = procs, .stack = stack);
@@ -111,8 +114,8 @@ void weft_trace_proc_stop(weft_trace_section *s, weft_trace_context c)
     EMIT(s, PROC_STOP);
 }
 
-void weft_trace_proc_steal(weft_trace_section *s, weft_trace_context c, bool own_syscall, weft_trace_p *victim,
-                           uint64_t m_tid)
+void weft_trace_proc_steal(weft_trace_section *s, weft_trace_context c, bool own_syscall,
+                           weft_trace_p *victim, uint64_t m_tid)
 {
     trace_status_p(s, victim, P_ABANDONED);
     if (own_syscall)
@@ -140,8 +143,8 @@ static void block_new(weft_trace_section *s, weft_trace_context c, weft_trace_g 
         emit_start(s, c.g);
 }
 
-void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, uintptr_t entry, bool blocked,
-                          uint64_t stack)
+void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trace_g *g,
+                          uintptr_t entry, bool blocked, uint64_t stack)
 {
     uint64_t entry_stack = weft_trace_stack(s, &entry, 1);
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
@@ -173,13 +176,15 @@ void weft_trace_go_start(weft_trace_section *s, weft_trace_context c)
     emit_start(s, c.g);
 }
 
-void weft_trace_go_stop(weft_trace_section *s, weft_trace_context c, weft_trace_stop_reason reason, uint64_t stack)
+void weft_trace_go_stop(weft_trace_section *s, weft_trace_context c, weft_trace_stop_reason reason,
+                        uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, GO_STOP, .reason_string = trace_string_stop(reason), .stack = stack);
 }
 
-void weft_trace_go_block(weft_trace_section *s, weft_trace_context c, weft_trace_block_reason reason, uint64_t stack)
+void weft_trace_go_block(weft_trace_section *s, weft_trace_context c,
+                         weft_trace_block_reason reason, uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, GO_BLOCK, .reason_string = trace_string_block(reason), .stack = stack);
@@ -191,7 +196,8 @@ void weft_trace_go_destroy(weft_trace_section *s, weft_trace_context c)
     EMIT(s, GO_DESTROY);
 }
 
-void weft_trace_go_unblock(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, uint64_t stack)
+void weft_trace_go_unblock(weft_trace_section *s, weft_trace_context c, weft_trace_g *g,
+                           uint64_t stack)
 {
     trace_status_g(s, g, WIRE_NO_ID, G_WAITING);
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
@@ -209,7 +215,8 @@ static void switch_in_steps(weft_trace_section *s, weft_trace_g *g, bool destroy
     emit_start(s, g);
 }
 
-void weft_trace_go_switch(weft_trace_section *s, weft_trace_context c, weft_trace_g *g, bool destroy)
+void weft_trace_go_switch(weft_trace_section *s, weft_trace_context c, weft_trace_g *g,
+                          bool destroy)
 {
     trace_status_g(s, g, WIRE_NO_ID, G_WAITING);
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
@@ -242,7 +249,8 @@ void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_context c)
 
 /* ---- Ranges ---- */
 
-void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c, weft_trace_stw_reason reason, uint64_t stack)
+void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c, weft_trace_stw_reason reason,
+                          uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     EMIT(s, STW_BEGIN, .kind_string = trace_string_stw(reason), .stack = stack);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one way in which a timed event is written, with a checked argument list for each, made from the table of events:
+ * The one way in which a timed event is written, with a checked argument list for each, made from
+ * the table of events:
  *
  *     EMIT(section, GO_START, .g = id, .g_seq = seq);
  *
- * Stack and string ids are computed before: nothing may come between taking the buffer and storing its position.
+ * Stack and string ids are computed before: nothing may come between taking the buffer and storing
+ * its position.
  */
 #ifndef WEFT_TRACE_EMIT_H
 #define WEFT_TRACE_EMIT_H
@@ -15,8 +17,11 @@
 #include <weft/trace_host.h>
 
 /* struct emit_GO_START { uint64_t g; uint64_t g_seq; } and so on, in the order of the wire. */
-#define WIRE_ARG(name, kind)                             uint64_t name;
-#define WIRE_EVENT(id, symbol, name, since, shape, args) struct emit_##symbol { args };
+#define WIRE_ARG(name, kind) uint64_t name;
+#define WIRE_EVENT(id, symbol, name, since, shape, args)                                           \
+    struct emit_##symbol {                                                                         \
+        args                                                                                       \
+    };
 #include "wire/events.def"
 
 /* Writes one event with `count` arguments; its time is that of the call. */
@@ -26,14 +31,17 @@ void trace_emit(weft_trace_section *section, uint8_t tag, unsigned count, const 
     trace_emit((section), WIRE_EV_##symbol, WIRE_ARGC_##symbol,                                    \
                (const uint64_t *)(const void *)&(struct emit_##symbol){__VA_ARGS__})
 
-/* The statuses of the M's own P and G where they are missing in this generation; trace_prologue() looks first. */
-void trace_prologue_slow(weft_trace_section *section, weft_trace_context c, uint64_t g_status, uint64_t p_status);
+/* The statuses of the M's own P and G where they are missing in this generation; trace_prologue()
+ * looks first. */
+void trace_prologue_slow(weft_trace_section *section, weft_trace_context c, uint64_t g_status,
+                         uint64_t p_status);
 
 /*
- * The statuses of the M's own P and G, written where they are missing in this generation, before an event for which
- * they are given. Either may be absent.
+ * The statuses of the M's own P and G, written where they are missing in this generation, before an
+ * event for which they are given. Either may be absent.
  */
-static inline void trace_prologue(weft_trace_section *s, weft_trace_context c, uint64_t g_status, uint64_t p_status)
+static inline void trace_prologue(weft_trace_section *s, weft_trace_context c, uint64_t g_status,
+                                  uint64_t p_status)
 {
     uint64_t n = s->generation;
     bool p_known = !c.p || trace_was_traced(trace_marks_p(c.p), n);
@@ -42,7 +50,8 @@ static inline void trace_prologue(weft_trace_section *s, weft_trace_context c, u
         trace_prologue_slow(s, c, g_status, p_status);
 }
 
-/* Statuses, if they are missing in this generation. m_tid: the thread of a G that is running or in a system call. */
+/* Statuses, if they are missing in this generation. m_tid: the thread of a G that is running or in
+ * a system call. */
 void trace_status_p(weft_trace_section *section, weft_trace_p *p, uint64_t status);
 void trace_status_g(weft_trace_section *section, weft_trace_g *g, uint64_t m_tid, uint64_t status);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. One list under a lock. Leaving it and queueing what the M still holds is one step under the lock, so a
- * buffer is queued either by the drainer that finds the M on the list or by the M that leaves, and never by both.
+ * Design. One list under a lock. Leaving it and queueing what the M still holds is one step under
+ * the lock, so a buffer is queued either by the drainer that finds the M on the list or by the M
+ * that leaves, and never by both.
  *
- * trace_ms_flush() waits for sections to close, but not while it holds the lock: a section may wait for a lock of the
- * host under which another thread enrolls its M. It starts from the front again instead; each M carries the generation
- * for which it is done. Ms that come later see the new generation, which was published before the lock was taken.
+ * trace_ms_flush() waits for sections to close, but not while it holds the lock: a section may wait
+ * for a lock of the host under which another thread enrolls its M. It starts from the front again
+ * instead; each M carries the generation for which it is done. Ms that come later see the new
+ * generation, which was published before the lock was taken.
  */
 #include "trace/enroll.h"
 
@@ -45,8 +47,8 @@ void weft_trace_m_unregister(weft_tracer *tracer, weft_trace_m *m)
         lock_release(&tracer->ms_lock);
         return;
     }
-    /* Both slots: of the generation that is written, and of one that is being drained. The number matters by its
-     * parity only. */
+    /* Both slots: of the generation that is written, and of one that is being drained. The number
+     * matters by its parity only. */
     trace_buffer_flush(tracer, m, 0);
     trace_buffer_flush(tracer, m, 1);
     *m->link = m->next;

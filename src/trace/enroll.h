@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-/* Waits until no M is in a section of generation n, queueing the buffers of each M as it is seen outside. By the
- * drainer, after the generation was switched: afterwards nobody writes to n. */
+/* Waits until no M is in a section of generation n, queueing the buffers of each M as it is seen
+ * outside. By the drainer, after the generation was switched: afterwards nobody writes to n. */
 void trace_ms_flush(weft_tracer *tracer, uint64_t n);
 
 /* After fork(): no M is registered any more. */

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. A hash trie in the manner of Go's traceMap (runtime/tracemap.go), flattened at the top: the low bits of the
- * hash choose one of a few thousand roots, two further bits at each level one of four children. An entry is at the
- * same time a node. To insert is to compare-and-swap one null pointer on the path; who loses goes on from the winner.
- * With the roots the usual path is one or two entries long, and there is nothing to resize however many come.
+ * Design. A hash trie in the manner of Go's traceMap (runtime/tracemap.go), flattened at the top:
+ * the low bits of the hash choose one of a few thousand roots, two further bits at each level one
+ * of four children. An entry is at the same time a node. To insert is to compare-and-swap one null
+ * pointer on the path; who loses goes on from the winner. With the roots the usual path is one or
+ * two entries long, and there is nothing to resize however many come.
  *
  * Invariants.
- *  1. A pointer on a path, once set, never changes until the reset. A thread that has seen an entry can therefore go
- *     on from it without looking back. (Removal would break it: a thread could hang its entry onto one cut off.)
- *  2. An entry is complete before its pointer is stored (release), and read after it was loaded (acquire).
- *     Otherwise another M on a weakly ordered machine compares its key with the rubbish of a recycled chunk.
- *  3. The id is drawn before the entry can be seen. A loser that finds its own key wastes an id: gaps are legal.
+ *  1. A pointer on a path, once set, never changes until the reset. A thread that has seen an entry
+ *     can therefore go on from it without looking back. (Removal would break it: a thread could
+ *     hang its entry onto one cut off.)
+ *  2. An entry is complete before its pointer is stored (release), and read after it was loaded
+ *     (acquire). Otherwise another M on a weakly ordered machine compares its key with the rubbish
+ *     of a recycled chunk.
+ *  3. The id is drawn before the entry can be seen. A loser that finds its own key wastes an id:
+ *     gaps are legal.
  *
- * Rejected. A lock for each bucket: a descheduled holder would stop all writers. Bytes handed out with fetch-and-add:
- * an overshooting claim leaves the end of the used part unknown, which iteration needs. Growing arrays: a resize
- * moves entries, and the Ms' caches point at them.
+ * Rejected. A lock for each bucket: a descheduled holder would stop all writers. Bytes handed out
+ * with fetch-and-add: an overshooting claim leaves the end of the used part unknown, which
+ * iteration needs. Growing arrays: a resize moves entries, and the Ms' caches point at them.
  *
- * Corners. Equal hashes of different keys: the remaining hash bits become 0 and the entries form a list through
- * child[0]. Entries are laid out one behind the other in chunks, so iteration needs no links and no stack.
+ * Corners. Equal hashes of different keys: the remaining hash bits become 0 and the entries form a
+ * list through child[0]. Entries are laid out one behind the other in chunks, so iteration needs no
+ * links and no stack.
  */
 #include "trace/intern.h"
 
@@ -55,7 +60,8 @@ void trace_map_reset(trace_map *map)
     map->last_id = map->base_id;
 }
 
-/* The high and low half of a 128-bit product, folded: the mixing step of wyhash (public domain, Wang Yi). */
+/* The high and low half of a 128-bit product, folded: the mixing step of wyhash (public domain,
+ * Wang Yi). */
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
     unsigned __int128 product = (unsigned __int128)a * b;
@@ -149,7 +155,8 @@ const trace_map_entry *trace_map_intern(trace_map *map, uint64_t hash, const voi
         if (!found) {
             if (!mine && !(mine = entry_new(map, hash, key, size)))
                 return NULL;
-            /* Acquire and release: pairs with itself and the load above; on failure `found` is another's entry. */
+            /* Acquire and release: pairs with itself and the load above; on failure `found` is
+             * another's entry. */
             if (atomic_cas_acqrel(place, &found, mine))
                 return mine;
         }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An append-only map from byte strings to ids, for one generation: stacks (raw program counters) and strings.
+ * An append-only map from byte strings to ids, for one generation: stacks (raw program counters)
+ * and strings.
  *
- * Any number of threads intern at once, without a lock but for one chunk of memory in 64 KiB of entries; nothing is
- * ever removed but all at once. Contract: intern in a section of the map's generation, or as the advancer after the
- * last such section has closed; iterate and reset as the advancer only, then.
+ * Any number of threads intern at once, without a lock but for one chunk of memory in 64 KiB of
+ * entries; nothing is ever removed but all at once. Contract: intern in a section of the map's
+ * generation, or as the advancer after the last such section has closed; iterate and reset as the
+ * advancer only, then.
  */
 #ifndef WEFT_TRACE_INTERN_H
 #define WEFT_TRACE_INTERN_H
@@ -45,9 +47,11 @@ void trace_map_reset(trace_map *map);
 uint64_t trace_map_hash(const void *key, size_t size);
 
 /* The entry of key, made if it is new. NULL when memory is refused. size: at most 4096. */
-const trace_map_entry *trace_map_intern(trace_map *map, uint64_t hash, const void *key, size_t size);
+const trace_map_entry *trace_map_intern(trace_map *map, uint64_t hash, const void *key,
+                                        size_t size);
 
-/* All entries in the order of their making: start with NULL; NULL at the end. Skips those that lost a race. */
+/* All entries in the order of their making: start with NULL; NULL at the end. Skips those that lost
+ * a race. */
 typedef struct trace_map_cursor {
     struct trace_map_chunk *chunk;
     size_t offset;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. A stack is interned as raw program counters, which is all that an event pays for; what functions, files and
- * lines they are is found out when the generation is dumped, on the drainer, and remembered across generations.
- * In front of the generation's table each M has a small direct-mapped cache: a stack seen before costs one hash and
- * one comparison, and no line that another M writes.
+ * Design. A stack is interned as raw program counters, which is all that an event pays for; what
+ * functions, files and lines they are is found out when the generation is dumped, on the drainer,
+ * and remembered across generations. In front of the generation's table each M has a small
+ * direct-mapped cache: a stack seen before costs one hash and one comparison, and no line that
+ * another M writes.
  *
- * The cache holds pointers into the table of one generation. It is emptied at the first stack of another, and used in
- * sections only, so it never points into a table that was reset: that happens after the last section of it closed.
+ * The cache holds pointers into the table of one generation. It is emptied at the first stack of
+ * another, and used in sections only, so it never points into a table that was reset: that happens
+ * after the last section of it closed.
  */
 #include "base/pages.h"
 #include "base/torture.h"
@@ -77,7 +79,8 @@ uint64_t weft_trace_stack(weft_trace_section *s, const uintptr_t *pcs, unsigned 
     uint64_t hash = trace_map_hash(pcs, size);
     unsigned i = cache_index(hash);
     const trace_map_entry *entry = cache->at[i].entry;
-    if (likely(entry && cache->at[i].hash == hash && entry->size == size && memcmp(entry->key, pcs, size) == 0))
+    if (likely(entry && cache->at[i].hash == hash && entry->size == size &&
+               memcmp(entry->key, pcs, size) == 0))
         return entry->id;
     entry = trace_map_intern(&trace_slot_of(s->tracer, s->generation)->stacks, hash, pcs, size);
     if (!entry)
@@ -87,8 +90,10 @@ uint64_t weft_trace_stack(weft_trace_section *s, const uintptr_t *pcs, unsigned 
     return entry->id;
 }
 
-/* All logical frames of a stack, leaf first. The leaf's address is exact, the others are return addresses. */
-static unsigned resolve(struct trace_symbols *symbols, const trace_map_entry *entry, trace_frame *frames)
+/* All logical frames of a stack, leaf first. The leaf's address is exact, the others are return
+ * addresses. */
+static unsigned resolve(struct trace_symbols *symbols, const trace_map_entry *entry,
+                        trace_frame *frames)
 {
     unsigned depth = entry->size / sizeof(uintptr_t), count = 0;
     for (unsigned i = 0; i < depth && count < WIRE_FRAMES_MAX; i++)
@@ -102,7 +107,8 @@ static void write_stack(weft_tracer *tracer, trace_writer *writer, const trace_m
     uint64_t n = writer->section.generation;
     trace_frame frames[WIRE_FRAMES_MAX];
     unsigned count = resolve(tracer->symbols, entry, frames);
-    trace_buffer *buffer = trace_writer_reserve(writer, 1 + WIRE_VARINT_MAX * (2 + 4 * (size_t)count) + 1);
+    trace_buffer *buffer =
+        trace_writer_reserve(writer, 1 + WIRE_VARINT_MAX * (2 + 4 * (size_t)count) + 1);
     if (!buffer)
         return;
     uint8_t *at = buffer->at;

@@ -28,12 +28,14 @@ static void ready_with_faults(trace_marks marks, uint64_t n, bool stop)
 #endif
 
 /*
- * A P that a shrink of the procs count left behind writes no status, and writing one is what makes a live P ready for
- * the next generation. Its slot of n+1 still holds the mark of n-2. If it comes back in n+1 with that mark, its status
- * is left out and its numbers go on from old ones; no reader accepts that. Hence this call for every dead P at the end
- * of every generation, at a stop too, because the next trace goes on with n+1 (Go issue 65318).
+ * A P that a shrink of the procs count left behind writes no status, and writing one is what makes
+ * a live P ready for the next generation. Its slot of n+1 still holds the mark of n-2. If it comes
+ * back in n+1 with that mark, its status is left out and its numbers go on from old ones; no reader
+ * accepts that. Hence this call for every dead P at the end of every generation, at a stop too,
+ * because the next trace goes on with n+1 (Go issue 65318).
  *
- * In the hold of the pass over the live Ps (INV-10): else a P could change sides in between and be seen by neither.
+ * In the hold of the pass over the live Ps (INV-10): else a P could change sides in between and be
+ * seen by neither.
  */
 void trace_ready_dead_proc(weft_trace_p *p, uint64_t n, bool stop)
 {

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tracer's marks on Gs and Ps: was the status written in this generation, and how far has its sequence come.
+ * The tracer's marks on Gs and Ps: was the status written in this generation, and how far has its
+ * sequence come.
  *
- * `traced` is indexed by generation mod 3: while n+1 is written, the advancer still asks about n, and whoever first
- * traces a resource in n+1 clears the mark of n+2. `seq` is indexed by generation mod 2.
+ * `traced` is indexed by generation mod 3: while n+1 is written, the advancer still asks about n,
+ * and whoever first traces a resource in n+1 clears the mark of n+2. `seq` is indexed by generation
+ * mod 2.
  *
- * All accesses are relaxed atomics, and nothing is compared and swapped, because each field has one writer at a time:
- *  - Marks and counters of n are written by the owner of the resource, in a section of n. When ownership passes from
- *    one M to another, the host's own hand-over orders the two.
- *  - Two sections of different generations never work on one resource at once: ownership was handed over within or
- *    after the section of n (INV-5), and its former owner does not touch the resource any more.
- *  - trace_ready_next(n) of the advancer runs while nobody can be in n+1 (INV-9). It writes the slots of n+1 only, and
- *    an owner that acquires the status in n at the same moment writes the same zeros there.
- *  - The advancer's last question about n, after all sections of n have closed, reads a slot which n+1 does not touch:
- *    n+1 writes n+1 and n+2, and n is neither, mod 3. The closing of the sections (the flags) orders it after n's writes.
+ * All accesses are relaxed atomics, and nothing is compared and swapped, because each field has one
+ * writer at a time:
+ *  - Marks and counters of n are written by the owner of the resource, in a section of n. When
+ *    ownership passes from one M to another, the host's own hand-over orders the two.
+ *  - Two sections of different generations never work on one resource at once: ownership was handed
+ *    over within or after the section of n (INV-5), and its former owner does not touch the
+ *    resource any more.
+ *  - trace_ready_next(n) of the advancer runs while nobody can be in n+1 (INV-9). It writes the
+ *    slots of n+1 only, and an owner that acquires the status in n at the same moment writes the
+ *    same zeros there.
+ *  - The advancer's last question about n, after all sections of n have closed, reads a slot which
+ *    n+1 does not touch: n+1 writes n+1 and n+2, and n is neither, mod 3. The closing of the
+ *    sections (the flags) orders it after n's writes.
  */
 #ifndef WEFT_TRACE_STATUS_H
 #define WEFT_TRACE_STATUS_H
@@ -25,7 +31,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Generations count up by one; 2^64-1 is followed by 4, which goes on in both residues, mod 2 and mod 3. */
+/* Generations count up by one; 2^64-1 is followed by 4, which goes on in both residues, mod 2 and
+ * mod 3. */
 static inline uint64_t trace_next_generation(uint64_t n)
 {
     return n == UINT64_MAX ? 4 : n + 1;
@@ -88,7 +95,8 @@ static inline uint64_t trace_next_seq(trace_marks marks, uint64_t n)
 /* All marks of all generations: after a fork, when no generation is open. */
 void trace_marks_wipe(trace_marks marks);
 
-/* A dead P becomes ready for the generation after n. stop: tracing ends with n. See the definition. */
+/* A dead P becomes ready for the generation after n. stop: tracing ends with n. See the definition.
+ */
 void trace_ready_dead_proc(weft_trace_p *p, uint64_t n, bool stop);
 
 #ifdef WEFT_FAULTS

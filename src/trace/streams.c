@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. A stream gets the header when it joins, and whole generations after it. It ends early, and stays
- * what it is, when its receiver fails (its output may then stop within a generation) or when a generation is lost (its
- * output is complete up to there): what came later would contradict the states that a reader has in mind from before.
- * What an ended stream would have been given is counted as lost.
+ * Design. A stream gets the header when it joins, and whole generations after it. It ends early,
+ * and stays what it is, when its receiver fails (its output may then stop within a generation) or
+ * when a generation is lost (its output is complete up to there): what came later would contradict
+ * the states that a reader has in mind from before. What an ended stream would have been given is
+ * counted as lost.
  *
- * Receivers are served one after the other on the drainer. One that fails does not concern the others; one that is
- * slow delays them, but no writer.
+ * Receivers are served one after the other on the drainer. One that fails does not concern the
+ * others; one that is slow delays them, but no writer.
  */
 #include "trace/streams.h"
 
@@ -47,7 +48,8 @@ static int complete_options(const weft_trace_options *given, weft_trace_options 
     return wire_version_is_known(options->format) ? 0 : -EINVAL;
 }
 
-int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options, weft_trace_stream **stream)
+int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options,
+                     weft_trace_stream **stream)
 {
     weft_trace_options complete;
     int rc = complete_options(options, &complete);
@@ -101,7 +103,8 @@ static void give(weft_trace_stream *stream, const void *data, size_t size)
         stream->result.lost_bytes += size;
         return;
     }
-    int rc = stream->fd >= 0 ? write_fd(stream->fd, data, size) : stream->write(stream->context, data, size);
+    int rc = stream->fd >= 0 ? write_fd(stream->fd, data, size)
+                             : stream->write(stream->context, data, size);
     if (rc < 0) {
         stream->result.error = rc;
         stream->result.lost_bytes += size;
@@ -124,7 +127,8 @@ void trace_stream_open(weft_trace_stream *stream)
     give(stream, header, sizeof header);
 }
 
-void trace_stream_deliver(weft_trace_stream *stream, const trace_queue *opening, const trace_queue *batches)
+void trace_stream_deliver(weft_trace_stream *stream, const trace_queue *opening,
+                          const trace_queue *batches)
 {
     static const uint8_t end_mark = WIRE_EV_END_OF_GENERATION;
     give_queue(stream, opening);

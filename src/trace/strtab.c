@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define SAME(symbol, wire) _Static_assert((int)WEFT_TRACE_##symbol == (int)WIRE_##wire, "reason " #symbol)
+#define SAME(symbol, wire)                                                                         \
+    _Static_assert((int)WEFT_TRACE_##symbol == (int)WIRE_##wire, "reason " #symbol)
 SAME(STOP_UNSPECIFIED, STOP_UNSPECIFIED);
 SAME(STOP_GOSCHED, STOP_YIELD);
 SAME(STOP_PREEMPTED, STOP_PREEMPTED);
@@ -49,8 +50,8 @@ uint64_t trace_string(weft_tracer *tracer, uint64_t n, const char *text, size_t 
     /* Cut before hashing: else the same cut text would be entered twice under two hashes. */
     if (size > WIRE_STRING_MAX)
         size = WIRE_STRING_MAX;
-    const trace_map_entry *entry =
-        trace_map_intern(&trace_slot_of(tracer, n)->strings, trace_map_hash(text, size), text, size);
+    const trace_map_entry *entry = trace_map_intern(&trace_slot_of(tracer, n)->strings,
+                                                    trace_map_hash(text, size), text, size);
     if (!entry) {
         trace_generation_give_up(tracer, n);
         return 0;
@@ -77,7 +78,8 @@ static void write_string(trace_writer *writer, uint64_t id, const void *text, si
     buffer->at += size;
 }
 
-static void write_texts(trace_writer *writer, uint64_t first, const char *const *texts, unsigned count)
+static void write_texts(trace_writer *writer, uint64_t first, const char *const *texts,
+                        unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         write_string(writer, first + i, texts[i], strlen(texts[i]));

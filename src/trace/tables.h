@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stack table and the string table of a generation (INV-12: what an event refers to is in the tables of its own
- * generation). Ids are made in a section of it, or by the advancer before the dump; the drainer dumps stacks first,
- * which adds their names to the strings, and strings last.
+ * The stack table and the string table of a generation (INV-12: what an event refers to is in the
+ * tables of its own generation). Ids are made in a section of it, or by the advancer before the
+ * dump; the drainer dumps stacks first, which adds their names to the strings, and strings last.
  */
 #ifndef WEFT_TRACE_TABLES_H
 #define WEFT_TRACE_TABLES_H
@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 /*
- * The texts that the format knows have the same ids in every generation, so that writing a reason needs no lookup:
- * stop reasons from 1 on, block reasons behind them, then why the world stops.
+ * The texts that the format knows have the same ids in every generation, so that writing a reason
+ * needs no lookup: stop reasons from 1 on, block reasons behind them, then why the world stops.
  */
 enum {
     TRACE_STRING_STOP = 1,
@@ -39,8 +39,8 @@ static inline uint64_t trace_string_stw(weft_trace_stw_reason reason)
     return TRACE_STRING_STW + (uint64_t)reason;
 }
 
-/* The id of the first WIRE_STRING_MAX bytes of a text; 0 for the empty one. When memory is refused the generation is
- * given up, and the id means nothing. */
+/* The id of the first WIRE_STRING_MAX bytes of a text; 0 for the empty one. When memory is refused
+ * the generation is given up, and the id means nothing. */
 uint64_t trace_string(weft_tracer *tracer, uint64_t n, const char *text, size_t size);
 
 /* The same for a function or file name, of which the last bytes are kept. */

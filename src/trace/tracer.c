@@ -66,9 +66,9 @@ void weft_tracer_free(weft_tracer *tracer)
 }
 
 /*
- * The thread of the parent that drained may have been anywhere, and any other may have held a lock: what they changed
- * cannot be trusted, so it is forgotten, not freed. The generation that was open never ends here; the next trace goes
- * on behind it, with marks wiped.
+ * The thread of the parent that drained may have been anywhere, and any other may have held a lock:
+ * what they changed cannot be trusted, so it is forgotten, not freed. The generation that was open
+ * never ends here; the next trace goes on behind it, with marks wiped.
  */
 void weft_tracer_after_fork(weft_tracer *tracer)
 {
@@ -119,7 +119,8 @@ int weft_trace_start_path(weft_tracer *tracer, const char *path, const weft_trac
     return start_stream(made, stream);
 }
 
-int weft_trace_start_fd(weft_tracer *tracer, int fd, const weft_trace_options *options, weft_trace_stream **stream)
+int weft_trace_start_fd(weft_tracer *tracer, int fd, const weft_trace_options *options,
+                        weft_trace_stream **stream)
 {
     weft_trace_stream *made;
     if (fd < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tracer's own state: what the files of trace/ share. Nothing outside of trace/ includes this, but for tests.
+ * The tracer's own state: what the files of trace/ share. Nothing outside of trace/ includes this,
+ * but for tests.
  */
 #ifndef WEFT_TRACE_TRACER_H
 #define WEFT_TRACE_TRACER_H
@@ -17,8 +18,8 @@
 
 #include <pthread.h>
 
-/* What belongs to one generation; there are two, indexed by generation mod 2: one is drained while the other is
- * written (INV-3: a generation is drained before the next but one begins). */
+/* What belongs to one generation; there are two, indexed by generation mod 2: one is drained while
+ * the other is written (INV-3: a generation is drained before the next but one begins). */
 typedef struct trace_slot {
     trace_queue full;    /* lock: tracer.lock */
     trace_queue opening; /* owner: drainer; the sync batch, delivered first */
@@ -35,8 +36,8 @@ struct trace_symbols;
 struct weft_tracer {
     struct weft_tracer_hint hint; /* first; atomic, see section.c */
     unsigned format;              /* owner: drainer; constant while tracing is on */
-    uint64_t generation;          /* atomic: 0 off; pairs with sections through the asymmetric fence */
-    uint64_t last_generation;     /* owner: drainer; ended last, never 0 once there was one */
+    uint64_t generation;      /* atomic: 0 off; pairs with sections through the asymmetric fence */
+    uint64_t last_generation; /* owner: drainer; ended last, never 0 once there was one */
     weft_trace_host host;
 
     trace_arena arena;
@@ -47,12 +48,12 @@ struct weft_tracer {
     weft_trace_m *ms;  /* lock: ms_lock */
 
     /* The drainer, see drainer.c. */
-    base_lock commands_lock; /* rank COMMANDS */
+    base_lock commands_lock;                        /* rank COMMANDS */
     struct trace_command *commands, **commands_end; /* lock: commands_lock */
-    bool thread_running;     /* lock: commands_lock */
-    pthread_t thread;        /* lock: commands_lock */
+    bool thread_running;                            /* lock: commands_lock */
+    pthread_t thread;                               /* lock: commands_lock */
     base_note wake;
-    uint32_t asked;          /* atomic: end the generation early */
+    uint32_t asked; /* atomic: end the generation early */
 
     /* owner: drainer */
     weft_trace_m *m;
@@ -62,7 +63,7 @@ struct weft_tracer {
     struct trace_symbols *symbols;
     struct trace_note *notes; /* census.c */
     size_t notes_count, notes_room;
-    bool wipe_marks;          /* after a fork */
+    bool wipe_marks; /* after a fork */
 };
 
 static inline trace_slot *trace_slot_of(weft_tracer *tracer, uint64_t n)
@@ -70,7 +71,8 @@ static inline trace_slot *trace_slot_of(weft_tracer *tracer, uint64_t n)
     return &tracer->slot[n % 2];
 }
 
-/* Makes the drainer end the generation soon. Any thread, also in a section; at most one wake-up for each request. */
+/* Makes the drainer end the generation soon. Any thread, also in a section; at most one wake-up for
+ * each request. */
 void trace_drainer_ask(weft_tracer *tracer);
 
 #endif

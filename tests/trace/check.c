@@ -59,12 +59,13 @@ static __thread char complaint_text[1024];
 
 static const char *complain(const char *rule, uint64_t generation, const char *message)
 {
-    snprintf(complaint_text, sizeof complaint_text, "generation %llu: %s: %s", (unsigned long long)generation, rule,
-             message);
+    snprintf(complaint_text, sizeof complaint_text, "generation %llu: %s: %s",
+             (unsigned long long)generation, rule, message);
     return complaint_text;
 }
 
-static const char *read_all(weft_reader *reader, weft_validator *validator, check_seen_fn seen, void *arg)
+static const char *read_all(weft_reader *reader, weft_validator *validator, check_seen_fn seen,
+                            void *arg)
 {
     weft_event event;
     int status;
@@ -87,7 +88,8 @@ const char *check_sink(const sink *s, check_seen_fn seen, void *arg)
     const char *result = "no memory";
     if (weft_reader_open_callback(&reader, source_read, &from) < 0) {
         if (reader)
-            result = complain(weft_reader_error_get(reader)->rule, 0, weft_reader_error_get(reader)->message);
+            result = complain(weft_reader_error_get(reader)->rule, 0,
+                              weft_reader_error_get(reader)->message);
     } else if (weft_validator_new(&validator, reader) == 0) {
         result = read_all(reader, validator, seen, arg);
     }

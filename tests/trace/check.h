@@ -21,8 +21,9 @@ void sink_free(sink *s);
 /* Writes it to $WEFT_TRACE_DIR/NAME.trace. */
 void sink_save(const sink *s, const char *name);
 
-/* Reads the trace with the reader and the strict validator. Returns NULL if it is valid, or a complaint, which stays
- * valid until the next call on this thread. seen: called for every event; may be NULL. */
+/* Reads the trace with the reader and the strict validator. Returns NULL if it is valid, or a
+ * complaint, which stays valid until the next call on this thread. seen: called for every event;
+ * may be NULL. */
 typedef void (*check_seen_fn)(void *arg, weft_reader *reader, const weft_event *event);
 const char *check_sink(const sink *s, check_seen_fn seen, void *arg);
 

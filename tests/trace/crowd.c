@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ownership. A runnable or waiting G is owned by who has popped it; a running G, and a P, by its worker; a G in a
- * system call, by its worker; its P there by who moves `claim` from ATTACHED to TAKEN. The same word serves for user
- * code that may be robbed of its P. Sections are entered after that and outside of the lock, but for those of world
- * changes; a G is pushed onto a queue after the section that changed it.
+ * Ownership. A runnable or waiting G is owned by who has popped it; a running G, and a P, by its
+ * worker; a G in a system call, by its worker; its P there by who moves `claim` from ATTACHED to
+ * TAKEN. The same word serves for user code that may be robbed of its P. Sections are entered after
+ * that and outside of the lock, but for those of world changes; a G is pushed onto a queue after
+ * the section that changed it.
  *
- * Workers halt at the top of their loop when the crowd is paused, with whatever P and G they have. A worker in a long
- * system call counts as halted and waits for the end of the pause when it comes back.
+ * Workers halt at the top of their loop when the crowd is paused, with whatever P and G they have.
+ * A worker in a long system call counts as halted and waits for the end of the pause when it comes
+ * back.
  */
 #include "trace/crowd.h"
 
@@ -74,7 +76,7 @@ struct crowd {
     unsigned worker_count;
     worker drainer;
     gee system;
-    unsigned pausing; /* lock */
+    unsigned pausing;  /* lock */
     unsigned quitting; /* atomic */
 };
 
@@ -175,7 +177,8 @@ static bool find_proc(worker *w)
     crowd *c = w->c;
     pee *found = NULL;
     pthread_mutex_lock(&c->lock);
-    unsigned limit = c->procs < atomic_load_relaxed(&c->target) ? c->procs : atomic_load_relaxed(&c->target);
+    unsigned limit =
+        c->procs < atomic_load_relaxed(&c->target) ? c->procs : atomic_load_relaxed(&c->target);
     for (unsigned i = 1; i <= limit && !found; i++)
         if (!c->ps[i].worker)
             found = &c->ps[i];
@@ -272,7 +275,8 @@ static void go_create(worker *w, bool blocked)
         return;
     bool open = enter(w, &s);
     if (open)
-        weft_trace_go_create(&s, context(w), &g->g, (uintptr_t)go_create, blocked, some_stack(w, &s));
+        weft_trace_go_create(&s, context(w), &g->g, (uintptr_t)go_create, blocked,
+                             some_stack(w, &s));
     set_status(g, blocked ? WEFT_TRACE_G_WAITING : WEFT_TRACE_G_RUNNABLE);
     if (open)
         weft_trace_leave(&s);
@@ -392,7 +396,8 @@ static void write_robbery(worker *w, worker *v)
 {
     weft_trace_section own, other;
     bool in_syscall = atomic_load_relaxed(&v->g->status) == WEFT_TRACE_G_SYSCALL;
-    bool open = in_syscall ? enter(w, &own) : weft_trace_enter_pair(w->c->tracer, &w->m, &own, &v->m, &other);
+    bool open = in_syscall ? enter(w, &own)
+                           : weft_trace_enter_pair(w->c->tracer, &w->m, &own, &v->m, &other);
     if (open && !in_syscall)
         weft_trace_syscall_begin(&other, context(v), 0);
     if (open)
@@ -408,7 +413,8 @@ static void write_robbery(worker *w, worker *v)
 static bool rob(worker *w, worker *v)
 {
     uint32_t found = ATTACHED;
-    if (v == w || !atomic_cas_acqrel(&v->claim, &found, TAKEN)) /* pairs with unclaim() and the stores of ATTACHED */
+    if (v == w || !atomic_cas_acqrel(&v->claim, &found,
+                                     TAKEN)) /* pairs with unclaim() and the stores of ATTACHED */
         return false;
     pee *p = v->p;
     write_robbery(w, v);
@@ -665,7 +671,8 @@ static void world_release(void *arg)
     pthread_mutex_unlock(&((crowd *)arg)->world);
 }
 
-/* Nobody is in a system call while the world is stopped, as far as the tracer can see: their Ps are taken. */
+/* Nobody is in a system call while the world is stopped, as far as the tracer can see: their Ps are
+ * taken. */
 static void world_stop(void *arg)
 {
     crowd *c = arg;
@@ -704,7 +711,8 @@ static void each_dead_p(void *arg, void (*fn)(void *arg, weft_trace_p *p), void 
             fn(fn_arg, &c->ps[i].p);
 }
 
-static void show(gee *g, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view), void *fn_arg)
+static void show(gee *g, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view),
+                 void *fn_arg)
 {
     static const uintptr_t pcs[] = {(uintptr_t)go_block, (uintptr_t)worker_main + 1};
     weft_trace_g_view view = {.g = &g->g,
@@ -716,7 +724,8 @@ static void show(gee *g, bool stacks, void (*fn)(void *arg, const weft_trace_g_v
     fn(fn_arg, &view);
 }
 
-static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view), void *fn_arg)
+static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view),
+                   void *fn_arg)
 {
     crowd *c = arg;
     unsigned count = atomic_load_acquire(&c->g_count); /* pairs with record() */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host made of threads that do random things, each of which a scheduler might do: run, yield, block and wake Gs, switch
- * between them, create and end them, enter system calls and lose their Ps there, have them taken away in user code,
- * change the number of Ps, come and go as threads, annotate. Sections of different threads overlap freely.
+ * A host made of threads that do random things, each of which a scheduler might do: run, yield,
+ * block and wake Gs, switch between them, create and end them, enter system calls and lose their Ps
+ * there, have them taken away in user code, change the number of Ps, come and go as threads,
+ * annotate. Sections of different threads overlap freely.
  */
 #ifndef WEFT_TESTS_TRACE_CROWD_H
 #define WEFT_TESTS_TRACE_CROWD_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ps that a shrink of the procs count leaves behind and a later growth brings back (Go issue 65318): in one trace, and
- * in the next one. Built against a copy of the tracer in which the reset of dead Ps can be left out, to show that
- * these tests would see it.
+ * Ps that a shrink of the procs count leaves behind and a later growth brings back (Go issue
+ * 65318): in one trace, and in the next one. Built against a copy of the tracer in which the reset
+ * of dead Ps can be left out, to show that these tests would see it.
  */
 #include "base/cmocka_all.h"
 #include "trace/check.h"
@@ -159,7 +159,8 @@ static void expect(scenario run, unsigned faults, unsigned broken)
         trace_test_faults = 0;
         bool expected = broken >> dead & 1;
         if (expected != (complaint != NULL))
-            fail_msg("faults %u, %u dead generations: %s", faults, dead, complaint ? complaint : "valid");
+            fail_msg("faults %u, %u dead generations: %s", faults, dead,
+                     complaint ? complaint : "valid");
     }
 }
 

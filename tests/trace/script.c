@@ -46,13 +46,13 @@ static script_g *create(script *s, int m, bool blocked)
     g->m = -1;
     bool open = enter(s, m, &section);
     if (open)
-        weft_trace_go_create(&section, context(&s->m[m]), &g->g, (uintptr_t)script_busy, blocked, here(&section));
+        weft_trace_go_create(&section, context(&s->m[m]), &g->g, (uintptr_t)script_busy, blocked,
+                             here(&section));
     g->status = blocked ? WEFT_TRACE_G_WAITING : WEFT_TRACE_G_RUNNABLE;
     if (open)
         weft_trace_leave(&section);
     return g;
 }
-
 
 static void do_proc_start(script *s, int m, unsigned p)
 {
@@ -114,7 +114,8 @@ static void do_block(script *s, int m)
     weft_trace_section section;
     bool open = enter(s, m, &section);
     if (open)
-        weft_trace_go_block(&section, context(&s->m[m]), WEFT_TRACE_BLOCK_CHAN_RECV, here(&section));
+        weft_trace_go_block(&section, context(&s->m[m]), WEFT_TRACE_BLOCK_CHAN_RECV,
+                            here(&section));
     depart(&s->m[m], WEFT_TRACE_G_WAITING);
     if (open)
         weft_trace_leave(&section);
@@ -469,7 +470,8 @@ static void each_dead_p(void *arg, void (*fn)(void *arg, weft_trace_p *p), void 
             fn(fn_arg, &s->p[i].p);
 }
 
-static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view), void *fn_arg)
+static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view),
+                   void *fn_arg)
 {
     static const uintptr_t pcs[2] = {(uintptr_t)script_busy, (uintptr_t)script_new + 1};
     script *s = arg;
@@ -538,7 +540,8 @@ void script_free(script *s)
 
 weft_trace_stream *script_stream(script *s, weft_trace_write_fn write, void *sink, unsigned format)
 {
-    weft_trace_options options = {.size = sizeof options, .format = format, .generation_ns = UINT64_MAX};
+    weft_trace_options options = {
+        .size = sizeof options, .format = format, .generation_ns = UINT64_MAX};
     weft_trace_stream *stream = NULL;
     assert_int_equal(weft_trace_start_callback(s->tracer, write, sink, &options, &stream), 0);
     return stream;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host that does what a test tells it to, one step after the other on the test's thread: Ms that are no threads, Ps
- * and Gs without anything to run. The tracer asks its questions while the test waits for it, or at most between two
- * steps, so every trace is reproducible but for its times.
+ * A host that does what a test tells it to, one step after the other on the test's thread: Ms that
+ * are no threads, Ps and Gs without anything to run. The tracer asks its questions while the test
+ * waits for it, or at most between two steps, so every trace is reproducible but for its times.
  *
  * The tracer's own P has the number 0 and its own G the number 1.
  */
@@ -38,8 +38,8 @@ typedef struct script_m {
 } script_m;
 
 typedef struct script {
-    pthread_mutex_t lock;      /* recursive: a step, or an answer to the tracer */
-    pthread_mutex_t world;     /* held by the tracer, or by a change of procs */
+    pthread_mutex_t lock;  /* recursive: a step, or an answer to the tracer */
+    pthread_mutex_t world; /* held by the tracer, or by a change of procs */
     weft_tracer *tracer;
     script_m m[SCRIPT_MS + 1]; /* the last one is the drainer's */
     script_p p[SCRIPT_PS + 1]; /* p[0] is the drainer's */
@@ -47,10 +47,10 @@ typedef struct script {
     unsigned procs;            /* live Ps: 1 … procs, and 0 */
     unsigned gs;
     uint64_t next_id;
-    int attach_error;          /* what attach returns */
+    int attach_error; /* what attach returns */
     unsigned refused_attaches;
     int held, world_stopped;
-    int with_stacks;           /* views of Gs carry one */
+    int with_stacks; /* views of Gs carry one */
 } script;
 
 /* procs: live Ps besides the tracer's. */
@@ -85,6 +85,7 @@ void script_busy(script *s);
 void script_procs(script *s, unsigned procs);
 
 /* A stream into a callback; format 0: the latest; generations end on request only. */
-weft_trace_stream *script_stream(script *s, weft_trace_write_fn write, void *context, unsigned format);
+weft_trace_stream *script_stream(script *s, weft_trace_write_fn write, void *context,
+                                 unsigned format);
 
 #endif

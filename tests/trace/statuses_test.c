@@ -59,7 +59,8 @@ static void every_event_in_every_format(void **state)
     }
 }
 
-/* A boundary of generations between any two steps: each resource is described again before its next event. */
+/* A boundary of generations between any two steps: each resource is described again before its next
+ * event. */
 static void boundary_after_every_step(void **state)
 {
     (void)state;

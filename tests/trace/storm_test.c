@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts, advances and stops from several threads at once, while a crowd does everything that can be traced. */
+/* Starts, advances and stops from several threads at once, while a crowd does everything that can
+ * be traced. */
 #include "base/atomic.h"
 #include "base/cmocka_all.h"
 #include "base/thread.h"
@@ -30,7 +31,8 @@ static double duration(double otherwise)
     return text ? atof(text) : otherwise;
 }
 
-/* In a torture build that refuses memory at random a generation may be lost; what there is must be valid all the same. */
+/* In a torture build that refuses memory at random a generation may be lost; what there is must be
+ * valid all the same. */
 static bool refusing(void)
 {
     return getenv("WEFT_TORTURE_ALLOC") != NULL;
@@ -50,7 +52,8 @@ static void assert_sound(const sink *out, const char *name)
 
 static weft_trace_stream *start_with(crowd *c, sink *out, uint64_t period_ns, size_t budget)
 {
-    weft_trace_options options = {.size = sizeof options, .generation_ns = period_ns, .memory_budget = budget};
+    weft_trace_options options = {
+        .size = sizeof options, .generation_ns = period_ns, .memory_budget = budget};
     weft_trace_stream *stream = NULL;
     int rc;
     do
@@ -140,7 +143,8 @@ static void large_generations_end_early(void **state)
     sink out = {0};
     crowd_start(c);
     weft_trace_stream *stream = start_with(c, &out, UINT64_MAX, 16 << 20);
-    for (double end = seconds() + (refusing() ? 1 : 30); seconds() < end && weft_trace_generation(crowd_tracer(c)) < 4;)
+    for (double end = seconds() + (refusing() ? 1 : 30);
+         seconds() < end && weft_trace_generation(crowd_tracer(c)) < 4;)
         base_sleep_ns(10000000);
     crowd_stop(c);
     stop(stream);
@@ -169,7 +173,8 @@ static void *control(void *arg)
     while (seconds() < self->end && !self->complaint[0]) {
         sink out = {0};
         weft_trace_stream *stream = start(self->c, &out, 0);
-        for (random = random * 6364136223846793005u + 1; random >> 62; random = random * 6364136223846793005u + 1)
+        for (random = random * 6364136223846793005u + 1; random >> 62;
+             random = random * 6364136223846793005u + 1)
             if (weft_trace_advance(crowd_tracer(self->c)) < 0)
                 abort();
         if (weft_trace_stop(stream, NULL) < 0)

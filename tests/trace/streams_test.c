@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Receivers: joining and leaving in all orders, failing, slow, stuck; budgets; memory that is refused; a fork. */
+/* Receivers: joining and leaving in all orders, failing, slow, stuck; budgets; memory that is
+ * refused; a fork. */
 #define _GNU_SOURCE /* pipe2 */
 #include "base/atomic.h"
 #include "base/cmocka_all.h"
@@ -18,7 +19,8 @@
 #include <unistd.h>
 
 /* The scripted host cannot be asked at any moment: no ticks. */
-static const weft_trace_options on_request = {.size = sizeof on_request, .generation_ns = UINT64_MAX};
+static const weft_trace_options on_request = {.size = sizeof on_request,
+                                              .generation_ns = UINT64_MAX};
 
 static void some_events(script *s, unsigned rounds)
 {
@@ -28,7 +30,8 @@ static void some_events(script *s, unsigned rounds)
 
 /* ---- Joining and leaving ---- */
 
-/* All interleavings of three streams' joins and leaves, by what a number in base 3 says: who acts next. */
+/* All interleavings of three streams' joins and leaves, by what a number in base 3 says: who acts
+ * next. */
 static void one_interleaving(unsigned number)
 {
     script *s = script_new(2);
@@ -278,7 +281,8 @@ static void wait_until_stuck(stuck *k)
         base_sleep_ns(1000000);
 }
 
-/* The drainer hangs in a write. Writers go on, first within the budget, then without effect, and never wait. */
+/* The drainer hangs in a write. Writers go on, first within the budget, then without effect, and
+ * never wait. */
 static void stuck_receiver_and_the_budget(void **state)
 {
     (void)state;
@@ -294,21 +298,24 @@ static void stuck_receiver_and_the_budget(void **state)
                                       .memory_budget = 32 * TRACE_CHUNK_SIZE};
         weft_trace_stream *stream, *other;
         weft_trace_result result = {.size = sizeof result};
-        assert_int_equal(weft_trace_start_callback(s->tracer, stuck_write, &k, &options, &stream), 0);
+        assert_int_equal(weft_trace_start_callback(s->tracer, stuck_write, &k, &options, &stream),
+                         0);
         some_events(s, 100);
         atomic_store_release(&k.hold, 1);
         pthread_create(&thread, NULL, advance_main, s->tracer);
         wait_until_stuck(&k);
         some_events(s, 20000);
         assert_true(trace_arena_used(&s->tracer->arena) <= options.memory_budget);
-        assert_true(atomic_load_relaxed(&trace_slot_of(s->tracer, weft_trace_generation(s->tracer))->lost));
+        assert_true(
+            atomic_load_relaxed(&trace_slot_of(s->tracer, weft_trace_generation(s->tracer))->lost));
         atomic_store_release(&k.hold, 0);
         pthread_join(thread, NULL);
         weft_trace_advance(s->tracer);
         some_events(s, 100);
         weft_trace_advance(s->tracer);
         options.memory_budget = 0;
-        assert_int_equal(weft_trace_start_callback(s->tracer, sink_write, &later, &options, &other), 0);
+        assert_int_equal(weft_trace_start_callback(s->tracer, sink_write, &later, &options, &other),
+                         0);
         some_events(s, 100);
         assert_int_equal(weft_trace_stop(stream, &result), 0);
         assert_int_equal(result.generations, 1);

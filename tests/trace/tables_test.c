@@ -28,7 +28,8 @@ static void *race(void *arg)
     pthread_barrier_wait(r->start);
     for (uint64_t i = 0; i < KEYS; i++) {
         uint64_t key[3] = {i, i * i, ~i};
-        const trace_map_entry *entry = trace_map_intern(r->map, trace_map_hash(key, sizeof key), key, sizeof key);
+        const trace_map_entry *entry =
+            trace_map_intern(r->map, trace_map_hash(key, sizeof key), key, sizeof key);
         r->ids[i] = entry ? entry->id : 0;
     }
     return NULL;
