@@ -136,7 +136,7 @@ static void make_current(struct m *m, struct g *g, bool inherits)
     if (!inherits)
         atomic_store_relaxed(&m->p->tick, m->p->tick + 1);
     m->g = g;
-    atomic_store_relaxed(&g->m, m);
+    atomic_store_release(&g->m, m); /* pairs with each_g(): it reads the thread's id */
     torture_point("make_current");
     hook_go_start(m);
 }

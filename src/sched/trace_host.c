@@ -146,7 +146,7 @@ static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_tra
     for (struct g *g = goroutines_first(); g; g = g->all_next) {
         weft_trace_g_view view = {.g = &g->trace, .id = atomic_load_relaxed(&g->trace.id)};
         view.status = atomic_load_relaxed(&g->status);
-        struct m *m = atomic_load_relaxed(&g->m);
+        struct m *m = atomic_load_acquire(&g->m); /* pairs with make_current() */
         if (view.status == G_SYSCALL && m)
             view.m_tid = m->trace.tid;
         if (stacks && view.status != G_DEAD && view.status != G_RUNNING) {
