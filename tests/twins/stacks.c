@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "sched/goroutine.h"
-#include "twins/twin.h"
+#include "twins/twin_walk.h"
 
 enum { GOROUTINES = 15, FOR_EVER = 3 };
 
@@ -31,61 +31,61 @@ static void enlist(struct state *s)
 
 /* ---- The ways to block; a goroutine each ---- */
 
-static FRAME void block_in_empty_select(void *arg)
+static __attribute__((noinline)) void block_in_empty_select(void *arg)
 {
     enlist(arg);
     weft_select(NULL, 0, WEFT_NEVER);
-    KEEP_FRAME();
+    TWIN_FRAME_STAYS();
 }
 
-static FRAME void block_in_send_on_null(void *arg)
+static __attribute__((noinline)) void block_in_send_on_null(void *arg)
 {
     enlist(arg);
-    CHECK(weft_chan_send(NULL, arg) != 0);
-    KEEP_FRAME();
+    check(weft_chan_send(NULL, arg) != 0);
+    TWIN_FRAME_STAYS();
 }
 
-static FRAME void block_in_recv_on_null(void *arg)
+static __attribute__((noinline)) void block_in_recv_on_null(void *arg)
 {
     enlist(arg);
-    CHECK(weft_chan_recv(NULL, arg) != 0);
-    KEEP_FRAME();
+    check(weft_chan_recv(NULL, arg) != 0);
+    TWIN_FRAME_STAYS();
 }
 
-static FRAME void block_in_send(void *arg)
+static __attribute__((noinline)) void block_in_send(void *arg)
 {
     struct state *s = arg;
     enlist(s);
-    CHECK(weft_chan_send(s->to_send, &(int){1}) == 0);
+    check(weft_chan_send(s->to_send, &(int){1}) == 0);
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_recv(void *arg)
+static __attribute__((noinline)) void block_in_recv(void *arg)
 {
     struct state *s = arg;
     enlist(s);
-    CHECK(weft_chan_recv(s->to_recv, NULL) == 0);
+    check(weft_chan_recv(s->to_recv, NULL) == 0);
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_recv_until(void *arg)
+static __attribute__((noinline)) void block_in_recv_until(void *arg)
 {
     struct state *s = arg;
     enlist(s);
-    CHECK(weft_chan_recv_until(s->to_recv_until, NULL, weft_now() + 3600 * WEFT_SECOND) == 0);
+    check(weft_chan_recv_until(s->to_recv_until, NULL, weft_now() + 3600 * WEFT_SECOND) == 0);
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_select(void *arg)
+static __attribute__((noinline)) void block_in_select(void *arg)
 {
     struct state *s = arg;
     weft_select_case cases[] = {{.chan = s->to_select}, {.chan = NULL}};
     enlist(s);
-    CHECK(weft_select(cases, 2, WEFT_NEVER) == 0);
+    check(weft_select(cases, 2, WEFT_NEVER) == 0);
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_mutex(void *arg)
+static __attribute__((noinline)) void block_in_mutex(void *arg)
 {
     struct state *s = arg;
     enlist(s);
@@ -94,7 +94,7 @@ static FRAME void block_in_mutex(void *arg)
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_waitgroup(void *arg)
+static __attribute__((noinline)) void block_in_waitgroup(void *arg)
 {
     struct state *s = arg;
     enlist(s);
@@ -102,7 +102,7 @@ static FRAME void block_in_waitgroup(void *arg)
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_cond(void *arg)
+static __attribute__((noinline)) void block_in_cond(void *arg)
 {
     struct state *s = arg;
     enlist(s);
@@ -112,26 +112,26 @@ static FRAME void block_in_cond(void *arg)
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_accept(void *arg)
+static __attribute__((noinline)) void block_in_accept(void *arg)
 {
     struct state *s = arg;
     weft_conn *conn;
     enlist(s);
-    CHECK(weft_tcp_accept(s->listener, &conn) == 0);
+    check(weft_tcp_accept(s->listener, &conn) == 0);
     weft_conn_close(conn);
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_read(void *arg)
+static __attribute__((noinline)) void block_in_read(void *arg)
 {
     struct state *s = arg;
     char byte;
     enlist(s);
-    CHECK(weft_conn_read(s->reading, &byte, 1) == 1);
+    check(weft_conn_read(s->reading, &byte, 1) == 1);
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_sleep(void *arg)
+static __attribute__((noinline)) void block_in_sleep(void *arg)
 {
     struct state *s = arg;
     enlist(s);
@@ -139,18 +139,18 @@ static FRAME void block_in_sleep(void *arg)
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void block_in_syscall(void *arg)
+static __attribute__((noinline)) void block_in_syscall(void *arg)
 {
     struct state *s = arg;
     char byte;
     enlist(s);
     weft_blocking_enter();
-    CHECK(read(s->raw_pipe[0], &byte, 1) == 1);
+    check(read(s->raw_pipe[0], &byte, 1) == 1);
     weft_blocking_exit();
     weft_waitgroup_done(&s->done);
 }
 
-static FRAME void yield_now(void *arg)
+static __attribute__((noinline)) void yield_now(void *arg)
 {
     struct state *s = arg;
     enlist(s);
@@ -178,13 +178,13 @@ static void set_up(struct state *s)
     weft_waitgroup_add(&s->group, 1);
     weft_waitgroup_add(&s->done, GOROUTINES - FOR_EVER);
     weft_mutex_lock(&s->mutex);
-    CHECK(weft_tcp_listen("127.0.0.1:0", &s->listener) == 0);
+    check(weft_tcp_listen("127.0.0.1:0", &s->listener) == 0);
     snprintf(s->address, sizeof s->address, "127.0.0.1:%d", weft_listener_port(s->listener));
-    CHECK(pipe(s->pipe) == 0 && pipe(s->raw_pipe) == 0);
-    CHECK(weft_conn_from_fd(s->pipe[0], &s->reading) == 0);
+    check(pipe(s->pipe) == 0 && pipe(s->raw_pipe) == 0);
+    check(weft_conn_from_fd(s->pipe[0], &s->reading) == 0);
 }
 
-/* Started but for those that have ended, and all of them blocked. */
+/* All have started and are blocked; those that sleep and yield may have ended. */
 static bool all_are_blocked(struct state *s)
 {
     unsigned blocked = 0;
@@ -195,50 +195,50 @@ static bool all_are_blocked(struct state *s)
                 (status == G_WAITING || status == G_SYSCALL))
                 blocked++;
     }
-    return atomic_load_relaxed(&s->count) == GOROUTINES && blocked >= GOROUTINES - 1;
+    return atomic_load_relaxed(&s->count) == GOROUTINES && blocked >= GOROUTINES - 2;
 }
 
-static FRAME void create_all(struct state *s)
+static __attribute__((noinline)) void create_all(struct state *s)
 {
     for (int i = 0; i < GOROUTINES; i++)
-        CHECK(weft_go(ways[i], s) == 0);
+        check(weft_go(ways[i], s) == 0);
 }
 
-static FRAME void wake_all(struct state *s)
+static __attribute__((noinline)) void wake_all(struct state *s)
 {
     weft_conn *conn;
-    CHECK(weft_chan_recv(s->to_send, NULL) == 0);
-    CHECK(weft_chan_send(s->to_recv, &(int){1}) == 0);
-    CHECK(weft_chan_try_send(s->to_recv_until, &(int){1}) == 0);
+    check(weft_chan_recv(s->to_send, NULL) == 0);
+    check(weft_chan_send(s->to_recv, &(int){1}) == 0);
+    check(weft_chan_try_send(s->to_recv_until, &(int){1}) == 0);
     weft_chan_close(s->to_select);
     weft_mutex_unlock(&s->mutex);
     weft_waitgroup_done(&s->group);
     weft_cond_signal(&s->cond);
-    CHECK(weft_tcp_dial(s->address, WEFT_NEVER, &conn) == 0);
+    check(weft_tcp_dial(s->address, WEFT_NEVER, &conn) == 0);
     weft_conn_close(conn);
-    CHECK(write(s->pipe[1], "x", 1) == 1);
-    CHECK(write(s->raw_pipe[1], "x", 1) == 1);
+    check(write(s->pipe[1], "x", 1) == 1);
+    check(write(s->raw_pipe[1], "x", 1) == 1);
 }
 
-static FRAME void change_procs(void)
+static __attribute__((noinline)) void change_procs(void)
 {
     int before = weft_procs(3);
-    CHECK(before > 0 && weft_procs(before) == 3);
+    check(before > 0 && weft_procs(before) == 3);
 }
 
-static void program(struct twin_run *run)
+static void body(void)
 {
     static struct state s;
     memset(&s, 0, sizeof s);
     set_up(&s);
-    twin_start(run);
+    weft_trace_stream *stream = twin_start(0);
     create_all(&s);
     while (!all_are_blocked(&s))
         weft_sleep(WEFT_MILLISECOND / 5);
     wake_all(&s);
     weft_waitgroup_wait(&s.done);
     change_procs();
-    twin_stop(run);
+    twin_stop(stream);
     weft_conn_close(s.reading);
     weft_listener_close(s.listener);
     close(s.pipe[1]);
@@ -285,70 +285,65 @@ static const struct wanted wanted[] = {
 };
 enum { WANTED = sizeof wanted / sizeof *wanted };
 
-static bool found[WANTED];
-
 /* Whether the event is of a kind that is looked for; sets the kind. */
 static bool classify(const weft_event *e, enum kind *kind)
 {
-    if (e->kind == WEFT_EVENT_RANGE_BEGIN) {
-        *kind = STOP_THE_WORLD;
+    static const struct {
+        weft_state from, to;
+        enum kind kind;
+    } transitions[] = {
+        {WEFT_STATE_RUNNING, WEFT_STATE_WAITING, BLOCK},
+        {WEFT_STATE_RUNNING, WEFT_STATE_RUNNABLE, STOP},
+        {WEFT_STATE_RUNNING, WEFT_STATE_SYSCALL, SYSCALL},
+        {WEFT_STATE_WAITING, WEFT_STATE_RUNNABLE, UNBLOCK},
+        {WEFT_STATE_NOT_EXIST, WEFT_STATE_RUNNABLE, CREATE},
+    };
+    *kind = STOP_THE_WORLD;
+    if (e->kind == WEFT_EVENT_RANGE_BEGIN)
         return true;
+    for (size_t i = 0; i < sizeof transitions / sizeof *transitions; i++) {
+        *kind = transitions[i].kind;
+        if (twin_goroutine_goes(e, transitions[i].from, transitions[i].to))
+            return true;
     }
-    if (e->kind != WEFT_EVENT_STATE_TRANSITION || e->resource != WEFT_RESOURCE_GOROUTINE)
-        return false;
-    if (e->from == WEFT_STATE_RUNNING && e->to == WEFT_STATE_WAITING)
-        *kind = BLOCK;
-    else if (e->from == WEFT_STATE_RUNNING && e->to == WEFT_STATE_RUNNABLE)
-        *kind = STOP;
-    else if (e->from == WEFT_STATE_RUNNING && e->to == WEFT_STATE_SYSCALL)
-        *kind = SYSCALL;
-    else if (e->from == WEFT_STATE_WAITING && e->to == WEFT_STATE_RUNNABLE)
-        *kind = UNBLOCK;
-    else if (e->from == WEFT_STATE_NOT_EXIST && e->to == WEFT_STATE_RUNNABLE)
-        *kind = CREATE;
-    else
-        return false;
-    return true;
+    return false;
 }
 
-static bool is_wanted(weft_reader *reader, const weft_event *e, enum kind kind,
+static bool is_wanted(const weft_reader *reader, const weft_event *e, enum kind kind,
                       const struct wanted *w)
 {
-    if (kind != w->kind || strcmp(twin_frame(reader, e->stack, 0), w->frame0) != 0 ||
-        strcmp(twin_frame(reader, e->stack, 1), w->frame1) != 0)
+    if (kind != w->kind || !twin_frame_is(reader, e->stack, 0, w->frame0) ||
+        !twin_frame_is(reader, e->stack, 1, w->frame1))
         return false;
     if (kind == CREATE)
-        return strcmp(twin_frame(reader, e->resource_stack, 0), w->reason) == 0;
-    return !w->reason || strcmp(twin_text(reader, e->name), w->reason) == 0;
+        return twin_creates(reader, e, w->reason);
+    return !w->reason || twin_text_is(reader, e->name, w->reason);
 }
 
-static void report_missing(struct twin_run *run)
+static void seen(void *arg, const weft_reader *reader, const weft_event *event)
 {
-    unsigned missing = 0;
-    for (int i = 0; i < WANTED; i++) {
-        if (!found[i]) {
-            fprintf(stderr, "%s: no event of kind %d with the frames %s, %s and %s\n", run->path,
-                    wanted[i].kind, wanted[i].frame0, wanted[i].frame1,
-                    wanted[i].reason ? wanted[i].reason : "any reason");
-            missing++;
-        }
-        found[i] = false;
-    }
-    CHECK(missing == 0);
-}
-
-static void check(struct twin_run *run, weft_reader *reader, const weft_event *event)
-{
+    bool *found = arg;
     enum kind kind;
-    if (!event)
-        report_missing(run);
-    else if (classify(event, &kind))
+    if (classify(event, &kind))
         for (int i = 0; i < WANTED; i++)
             found[i] |= is_wanted(reader, event, kind, &wanted[i]);
 }
 
+static void verify(void)
+{
+    bool found[WANTED] = {false}, all = true;
+    twin_walk(twin_path(0), seen, found);
+    for (int i = 0; i < WANTED; i++)
+        if (!found[i]) {
+            fprintf(stderr, "no event of kind %d with the frames %s, %s and %s\n", wanted[i].kind,
+                    wanted[i].frame0, wanted[i].frame1,
+                    wanted[i].reason ? wanted[i].reason : "any reason");
+            all = false;
+        }
+    check(all);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct twin twin = {"stacks", program, check};
-    return twin_main(&twin, argc, argv);
+    return twin_main(argc, argv, body, verify);
 }

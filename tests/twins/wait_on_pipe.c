@@ -7,7 +7,7 @@
  */
 #include <unistd.h>
 
-#include "twins/twin.h"
+#include "twins/twin_walk.h"
 
 enum { READERS = 2 };
 
@@ -30,36 +30,38 @@ static void sit_in_read(void *arg)
     ssize_t n = read(r->ends[0], &byte, 1);
     if (r->annotated)
         weft_blocking_exit();
-    CHECK(n == 1 && byte == 'x');
+    check(n == 1 && byte == 'x');
     weft_yield();
     weft_waitgroup_done(r->done);
 }
 
-static void program(struct twin_run *run)
+static struct reader readers[READERS];
+
+static void body(void)
 {
     weft_waitgroup started = WEFT_WAITGROUP_INIT, done = WEFT_WAITGROUP_INIT;
-    struct reader readers[READERS] = {{.annotated = false}, {.annotated = true}};
-    run->state = readers;
+    memset(readers, 0, sizeof readers);
+    readers[1].annotated = true;
     weft_waitgroup_add(&started, READERS);
     weft_waitgroup_add(&done, READERS);
     for (int i = 0; i < READERS; i++) {
         readers[i].started = &started;
         readers[i].done = &done;
-        CHECK(pipe(readers[i].ends) == 0);
-        twin_go(sit_in_read, &readers[i]);
+        check(pipe(readers[i].ends) == 0);
+        check(weft_go(sit_in_read, &readers[i]) == 0);
     }
     weft_waitgroup_wait(&started);
     weft_sleep(20 *
                WEFT_MILLISECOND); /* time to block, and for the unannotated one to be noticed */
-    twin_start(run);
+    weft_trace_stream *stream = twin_start(0);
     for (int i = 0; i < 3; i++) { /* generations without any event of theirs */
         weft_sleep(2 * WEFT_MILLISECOND);
-        CHECK(weft_trace_advance(weft_tracer_default()) == 0);
+        twin_advance(1);
     }
     for (int i = 0; i < READERS; i++)
-        CHECK(write(readers[i].ends[1], "x", 1) == 1);
+        check(write(readers[i].ends[1], "x", 1) == 1);
     weft_waitgroup_wait(&done);
-    twin_stop(run);
+    twin_stop(stream);
     for (int i = 0; i < READERS; i++) {
         close(readers[i].ends[0]);
         close(readers[i].ends[1]);
@@ -68,34 +70,38 @@ static void program(struct twin_run *run)
 
 /* The annotated one is known to be in a system call from its first event on; the other one too if
  * somebody wanted its P, which is so with one P. Who is in a system call comes out of it. */
-static void check_reader(struct twin_run *run, struct reader *r, const weft_event *event)
+static void look(struct reader *r, const weft_event *event)
 {
     if (event->from == WEFT_STATE_UNDETERMINED) {
-        if (r->annotated || run->procs == 1)
-            CHECK(event->to == WEFT_STATE_SYSCALL);
+        if (r->annotated || twin.procs == 1)
+            check(event->to == WEFT_STATE_SYSCALL);
         else
-            CHECK(event->to == WEFT_STATE_SYSCALL || event->to == WEFT_STATE_RUNNING);
+            check(event->to == WEFT_STATE_SYSCALL || event->to == WEFT_STATE_RUNNING);
         r->seen = true;
     }
-    CHECK(event->to != WEFT_STATE_WAITING || r->in_syscall == false);
+    check(event->to != WEFT_STATE_WAITING || !r->in_syscall);
     r->in_syscall = event->to == WEFT_STATE_SYSCALL;
 }
 
-static void check(struct twin_run *run, weft_reader *reader, const weft_event *event)
+static void seen(void *arg, const weft_reader *reader, const weft_event *event)
 {
-    struct reader *readers = run->state;
+    (void)arg;
     (void)reader;
-    for (int i = 0; i < READERS; i++) {
-        if (!event)
-            CHECK(readers[i].seen && !readers[i].in_syscall);
-        else if (event->kind == WEFT_EVENT_STATE_TRANSITION &&
-                 event->resource == WEFT_RESOURCE_GOROUTINE && event->id == readers[i].id)
-            check_reader(run, &readers[i], event);
-    }
+    if (event->kind != WEFT_EVENT_STATE_TRANSITION || event->resource != WEFT_RESOURCE_GOROUTINE)
+        return;
+    for (int i = 0; i < READERS; i++)
+        if (event->id == readers[i].id)
+            look(&readers[i], event);
+}
+
+static void verify(void)
+{
+    twin_walk(twin_path(0), seen, NULL);
+    for (int i = 0; i < READERS; i++)
+        check(readers[i].seen && !readers[i].in_syscall);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct twin twin = {"wait_on_pipe", program, check};
-    return twin_main(&twin, argc, argv);
+    return twin_main(argc, argv, body, verify);
 }
