@@ -195,66 +195,75 @@ SYS void sys_set_flags(int fd, int flags)
     (void)fcntl(fd, F_SETFL, flags);
 }
 
-/* ---- The frame of every operation. In line, so that traces name the public function. ---- */
+/* ---- The frame of every operation ---- */
 
-#define IN_LINE static inline __attribute__((always_inline))
+/* In line, and with an address of the public function's own, so that traces name that function: a
+ * symboliser finds the inlined ones, too. The macros after each take it where they are used. */
+#define IN_LINE        static inline __attribute__((always_inline))
+#define enter_from(pc) rt_enter_from(__builtin_frame_address(0), (pc))
 
-IN_LINE int begin(struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+IN_LINE int begin_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
 {
-    struct m *m = rt_enter();
+    struct m *m = enter_from(pc);
     if (!m)
         return -EPERM;
     int error = poll_begin(&m, desc, mode, seen);
     rt_exit(m);
     return error;
 }
+#define begin(...) begin_at(rt_here(), __VA_ARGS__)
 
-IN_LINE int wait(struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
 {
-    struct m *m = rt_enter();
+    struct m *m = enter_from(pc);
     int error = poll_wait(&m, desc, mode, seen);
     rt_exit(m);
     return error;
 }
+#define wait(...) wait_at(rt_here(), __VA_ARGS__)
 
-IN_LINE void end(struct poll_desc *desc, enum poll_mode mode)
+IN_LINE void end_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode)
 {
-    struct m *m = rt_enter();
+    struct m *m = enter_from(pc);
     int fd = poll_end(m, desc, mode);
     rt_exit(m);
     sys_close(fd);
 }
+#define end(...) end_at(rt_here(), __VA_ARGS__)
 
-IN_LINE void close_desc(struct poll_desc *desc, const char *who)
+IN_LINE void close_desc_at(uintptr_t pc, struct poll_desc *desc, const char *who)
 {
-    struct m *m = rt_enter();
+    struct m *m = enter_from(pc);
     if (!m)
         rt_not_a_goroutine(who);
     int fd = poll_close(m, desc);
     rt_exit(m);
     sys_close(fd);
 }
+#define close_desc(...) close_desc_at(rt_here(), __VA_ARGS__)
 
-IN_LINE void set_deadline(struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
-                          const char *who)
+IN_LINE void set_deadline_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode,
+                             int64_t deadline, const char *who)
 {
-    struct m *m = rt_enter();
+    struct m *m = enter_from(pc);
     if (!m)
         rt_not_a_goroutine(who);
     poll_set_deadline(m, desc, mode, deadline);
     rt_exit(m);
 }
+#define set_deadline(...) set_deadline_at(rt_here(), __VA_ARGS__)
 
 /* Registers a descriptor of ours, or closes it. */
-IN_LINE int adopt(int fd, bool is_socket, struct poll_desc **out)
+IN_LINE int adopt_at(uintptr_t pc, int fd, bool is_socket, struct poll_desc **out)
 {
-    struct m *m = rt_enter();
+    struct m *m = enter_from(pc);
     int error = poll_open(fd, is_socket, out);
     rt_exit(m);
     if (error)
         sys_close(fd);
     return error;
 }
+#define adopt(...) adopt_at(rt_here(), __VA_ARGS__)
 
 /* ---- Listeners ---- */
 
@@ -320,19 +329,19 @@ void weft_listener_close(weft_listener *listener)
 /* ---- Connections ---- */
 
 /* Waits until a socket that connects is connected. */
-IN_LINE int finish_connect(struct poll_desc *desc, int64_t deadline)
+IN_LINE int finish_connect(uintptr_t pc, struct poll_desc *desc, int64_t deadline)
 {
     uint32_t seen;
 
-    set_deadline(desc, POLL_WRITE, deadline, "weft_tcp_dial");
-    int state = begin(desc, POLL_WRITE, &seen);
+    set_deadline_at(pc, desc, POLL_WRITE, deadline, "weft_tcp_dial");
+    int state = begin_at(pc, desc, POLL_WRITE, &seen);
     if (state)
         return state;
     do
         state = sys_connected(desc->fd);
-    while (state == -EAGAIN && (state = wait(desc, POLL_WRITE, &seen)) == 0);
-    end(desc, POLL_WRITE);
-    set_deadline(desc, POLL_WRITE, WEFT_NEVER, "weft_tcp_dial");
+    while (state == -EAGAIN && (state = wait_at(pc, desc, POLL_WRITE, &seen)) == 0);
+    end_at(pc, desc, POLL_WRITE);
+    set_deadline_at(pc, desc, POLL_WRITE, WEFT_NEVER, "weft_tcp_dial");
     return state;
 }
 
@@ -353,7 +362,7 @@ int weft_tcp_dial(const char *address, int64_t deadline, weft_conn **out)
         int error = adopt(fd, true, &desc);
         if (error)
             return error;
-        error = finish_connect(desc, deadline);
+        error = finish_connect(rt_here(), desc, deadline);
         if (!error && !net_address_is_self(fd)) {
             *out = (weft_conn *)desc;
             return 0;
