@@ -1,346 +1,553 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Twin of TestTraceStacks: goroutines that block, each in its own way, and are woken in its own
- * way. For each there must be an event of the right kind and reason whose innermost frames are the
- * public function and its caller.
+ * Twin of TestTraceStacks: goroutines that block each in its own way, and the main goroutine that
+ * wakes them. For each there must be an event of the right kind and reason whose stack begins with
+ * the public function and its caller, in the right file and line. An event without a stack does not
+ * do.
  */
 #include <unistd.h>
 
 #include "sched/goroutine.h"
 #include "twins/twin_walk.h"
 
-enum { GOROUTINES = 15, FOR_EVER = 3 };
+enum { PREEMPTED_CASES = 512, TURNS_ENOUGH = 6 };
 
-struct state {
-    uint64_t ids[GOROUTINES];
-    uint32_t count; /* atomic */
-    weft_chan *to_send, *to_recv, *to_select, *to_recv_until;
-    weft_mutex mutex, cond_mutex;
-    weft_cond cond;
-    weft_waitgroup group, done;
-    weft_listener *listener;
-    weft_conn *reading;
-    int pipe[2], raw_pipe[2];
-    char address[64];
+#define NOINLINE static __attribute__((noinline))
+
+/* ---- What must be in the trace ---- */
+
+enum place {
+    SELECT_NOTHING,
+    SEND_NULL,
+    RECV_NULL,
+    RECV,
+    RECV_UNTIL,
+    SEND,
+    SELECT,
+    LOCK,
+    GROUP_WAIT,
+    COND_WAIT,
+    SLEEP,
+    ACCEPT,
+    CONN_READ,
+    BLOCKING,
+    YIELD,
+    PREEMPTED,
+    WAKE_RECV,
+    WAKE_RECV_UNTIL,
+    WAKE_SEND,
+    WAKE_SELECT,
+    WAKE_LOCK,
+    WAKE_GROUP,
+    WAKE_COND,
+    WAKE_CLOSE,
+    CREATE,
+    CHANGE_PROCS,
+    PLACES
 };
 
-static void enlist(struct state *s)
-{
-    s->ids[__atomic_fetch_add(&s->count, 1, __ATOMIC_RELAXED)] = weft_goid();
-}
+/* Where the call stands in this file. Its statement must fit on one line. */
+static unsigned lines[PLACES];
+#define AT(place) __atomic_store_n(&lines[place], __LINE__, __ATOMIC_RELAXED)
 
-/* ---- The ways to block; a goroutine each ---- */
+#define BLOCKS WEFT_STATE_RUNNING, WEFT_STATE_WAITING
+#define WAKES  WEFT_STATE_WAITING, WEFT_STATE_RUNNABLE
+#define STOPS  WEFT_STATE_RUNNING, WEFT_STATE_RUNNABLE
 
-static __attribute__((noinline)) void block_in_empty_select(void *arg)
+static const struct {
+    weft_state from, to;
+    const char *reason, *function, *caller;
+} wanted[PLACES] = {
+    [SELECT_NOTHING] = {BLOCKS, "forever", "weft_select", "select_nothing"},
+    [SEND_NULL] = {BLOCKS, "forever", "weft_chan_send", "send_null"},
+    [RECV_NULL] = {BLOCKS, "forever", "weft_chan_recv", "recv_null"},
+    [RECV] = {BLOCKS, "chan receive", "weft_chan_recv", "recv_one"},
+    [RECV_UNTIL] = {BLOCKS, "chan receive", "weft_chan_recv_until", "recv_one_until"},
+    [SEND] = {BLOCKS, "chan send", "weft_chan_send", "send_one"},
+    [SELECT] = {BLOCKS, "select", "weft_select", "select_one"},
+    [LOCK] = {BLOCKS, "sync", "weft_mutex_lock", "lock_once"},
+    [GROUP_WAIT] = {BLOCKS, "sync", "weft_waitgroup_wait", "wait_group"},
+    [COND_WAIT] = {BLOCKS, "sync.(*Cond).Wait", "weft_cond_wait", "wait_cond"},
+    [SLEEP] = {BLOCKS, "sleep", "weft_sleep", "sleep_once"},
+    [ACCEPT] = {BLOCKS, "network", "weft_tcp_accept", "accept_one"},
+    [CONN_READ] = {BLOCKS, "network", "weft_conn_read", "read_conn"},
+    [BLOCKING] = {WEFT_STATE_RUNNING, WEFT_STATE_SYSCALL, "", "weft_blocking_enter", "read_pipe"},
+    [YIELD] = {STOPS, "runtime.Gosched", "weft_yield", "yield_once"},
+    [PREEMPTED] = {STOPS, "preempted", "weft_select", "use_up_slices"},
+    [WAKE_RECV] = {WAKES, "", "weft_chan_send", "wake_recv"},
+    [WAKE_RECV_UNTIL] = {WAKES, "", "weft_chan_try_send", "wake_recv_until"},
+    [WAKE_SEND] = {WAKES, "", "weft_chan_recv", "wake_send"},
+    [WAKE_SELECT] = {WAKES, "", "weft_select", "wake_select"},
+    [WAKE_LOCK] = {WAKES, "", "weft_mutex_unlock", "wake_lock"},
+    [WAKE_GROUP] = {WAKES, "", "weft_waitgroup_done", "wake_group"},
+    [WAKE_COND] = {WAKES, "", "weft_cond_signal", "wake_cond"},
+    [WAKE_CLOSE] = {WAKES, "", "weft_chan_close", "wake_close"},
+    [CREATE] = {WEFT_STATE_NOT_EXIST, WEFT_STATE_RUNNABLE, "", "weft_go", "start_goroutine"},
+    [CHANGE_PROCS] = {WEFT_STATE_UNDETERMINED, WEFT_STATE_UNDETERMINED, "", "weft_procs",
+                      "change_procs"},
+};
+
+/* ---- Blocking, each in its own way ---- */
+
+static weft_chan *for_recv, *for_recv_until, *for_send, *for_select, *for_close;
+static weft_mutex mutex, cond_mutex;
+static weft_waitgroup group, left;
+static weft_cond cond;
+static bool cond_met;
+static weft_listener *listener;
+static weft_conn *conn;
+static int wires[2], fds[2];
+
+static void select_nothing(void *arg)
 {
-    enlist(arg);
-    weft_select(NULL, 0, WEFT_NEVER);
+    (void)arg;
+    AT(SELECT_NOTHING), weft_select(NULL, 0, WEFT_NEVER);
     TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_send_on_null(void *arg)
+static void send_null(void *arg)
 {
-    enlist(arg);
-    check(weft_chan_send(NULL, arg) != 0);
+    AT(SEND_NULL), (void)weft_chan_send(NULL, &arg);
     TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_recv_on_null(void *arg)
+static void recv_null(void *arg)
 {
-    enlist(arg);
-    check(weft_chan_recv(NULL, arg) != 0);
+    (void)arg;
+    AT(RECV_NULL), (void)weft_chan_recv(NULL, NULL);
     TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_send(void *arg)
+static void recv_one(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    check(weft_chan_send(s->to_send, &(int){1}) == 0);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    AT(RECV), (void)weft_chan_recv(for_recv, NULL);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_recv(void *arg)
+static void recv_one_until(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    check(weft_chan_recv(s->to_recv, NULL) == 0);
-    weft_waitgroup_done(&s->done);
+    int64_t end = weft_now() + 3600 * WEFT_SECOND;
+    (void)arg;
+    AT(RECV_UNTIL), (void)weft_chan_recv_until(for_recv_until, NULL, end);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_recv_until(void *arg)
+static void send_one(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    check(weft_chan_recv_until(s->to_recv_until, NULL, weft_now() + 3600 * WEFT_SECOND) == 0);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    AT(SEND), (void)weft_chan_send(for_send, "");
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_select(void *arg)
+static void select_one(void *arg)
 {
-    struct state *s = arg;
-    weft_select_case cases[] = {{.chan = s->to_select}, {.chan = NULL}};
-    enlist(s);
-    check(weft_select(cases, 2, WEFT_NEVER) == 0);
-    weft_waitgroup_done(&s->done);
+    weft_select_case cases[] = {{.chan = for_select}, {.chan = NULL}};
+    (void)arg;
+    AT(SELECT), weft_select(cases, 2, WEFT_NEVER);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_mutex(void *arg)
+static void lock_once(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    weft_mutex_lock(&s->mutex);
-    weft_mutex_unlock(&s->mutex);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    AT(LOCK), weft_mutex_lock(&mutex);
+    weft_mutex_unlock(&mutex);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_waitgroup(void *arg)
+static void wait_group(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    weft_waitgroup_wait(&s->group);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    AT(GROUP_WAIT), weft_waitgroup_wait(&group);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_cond(void *arg)
+static void wait_cond(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    weft_mutex_lock(&s->cond_mutex);
-    weft_cond_wait(&s->cond, &s->cond_mutex);
-    weft_mutex_unlock(&s->cond_mutex);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    weft_mutex_lock(&cond_mutex);
+    while (!cond_met)
+        AT(COND_WAIT), weft_cond_wait(&cond, &cond_mutex);
+    weft_mutex_unlock(&cond_mutex);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_accept(void *arg)
+static void sleep_once(void *arg)
 {
-    struct state *s = arg;
-    weft_conn *conn;
-    enlist(s);
-    check(weft_tcp_accept(s->listener, &conn) == 0);
-    weft_conn_close(conn);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    AT(SLEEP), weft_sleep(10 * WEFT_MILLISECOND);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_read(void *arg)
+static void accept_one(void *arg)
 {
-    struct state *s = arg;
+    weft_conn *accepted;
+    (void)arg;
+    AT(ACCEPT), (void)!weft_tcp_accept(listener, &accepted);
+    weft_conn_close(accepted);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
+}
+
+static void read_conn(void *arg)
+{
     char byte;
-    enlist(s);
-    check(weft_conn_read(s->reading, &byte, 1) == 1);
-    weft_waitgroup_done(&s->done);
+    (void)arg;
+    AT(CONN_READ), (void)!weft_conn_read(conn, &byte, 1);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void block_in_sleep(void *arg)
+static void read_pipe(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    weft_sleep(200 * WEFT_MILLISECOND);
-    weft_waitgroup_done(&s->done);
-}
-
-static __attribute__((noinline)) void block_in_syscall(void *arg)
-{
-    struct state *s = arg;
     char byte;
-    enlist(s);
-    weft_blocking_enter();
-    check(read(s->raw_pipe[0], &byte, 1) == 1);
+    (void)arg;
+    AT(BLOCKING), weft_blocking_enter();
+    ssize_t n = read(fds[0], &byte, 1);
     weft_blocking_exit();
-    weft_waitgroup_done(&s->done);
+    check(n == 1);
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void yield_now(void *arg)
+static void recv_closed(void *arg)
 {
-    struct state *s = arg;
-    enlist(s);
-    weft_yield();
-    weft_waitgroup_done(&s->done);
-    weft_sleep(WEFT_MILLISECOND);
+    (void)arg;
+    check(weft_chan_recv(for_close, NULL) == -EPIPE);
+    weft_waitgroup_done(&left);
 }
 
-static void (*const ways[GOROUTINES])(void *) = {
-    block_in_empty_select, block_in_send_on_null, block_in_recv_on_null,
-    block_in_send,         block_in_recv,         block_in_recv_until,
-    block_in_select,       block_in_mutex,        block_in_waitgroup,
-    block_in_cond,         block_in_accept,       block_in_read,
-    block_in_sleep,        block_in_syscall,      yield_now,
+static void (*const blockers[])(void *) = {
+    select_nothing, send_null,  recv_null, recv_one,   recv_one_until,
+    send_one,       select_one, lock_once, wait_group, wait_cond,
+    sleep_once,     accept_one, read_conn, read_pipe,  recv_closed,
 };
+enum { BLOCKERS = sizeof blockers / sizeof *blockers, FOR_EVER = 3 };
 
-/* ---- The main goroutine ---- */
+/* ---- Waking ---- */
 
-static void set_up(struct state *s)
+NOINLINE void start_goroutine(void (*fn)(void *))
 {
-    s->to_send = weft_chan_new(sizeof(int), 0);
-    s->to_recv = weft_chan_new(sizeof(int), 0);
-    s->to_recv_until = weft_chan_new(sizeof(int), 0);
-    s->to_select = weft_chan_new(sizeof(int), 0);
-    weft_waitgroup_add(&s->group, 1);
-    weft_waitgroup_add(&s->done, GOROUTINES - FOR_EVER);
-    weft_mutex_lock(&s->mutex);
-    check(weft_tcp_listen("127.0.0.1:0", &s->listener) == 0);
-    snprintf(s->address, sizeof s->address, "127.0.0.1:%d", weft_listener_port(s->listener));
-    check(pipe(s->pipe) == 0 && pipe(s->raw_pipe) == 0);
-    check(weft_conn_from_fd(s->pipe[0], &s->reading) == 0);
+    int error = (AT(CREATE), weft_go(fn, NULL));
+    check(error == 0);
+    TWIN_FRAME_STAYS();
 }
 
-/* All have started and are blocked; those that sleep and yield may have ended. */
-static bool all_are_blocked(struct state *s)
+NOINLINE void change_procs(int n)
+{
+    int before = (AT(CHANGE_PROCS), weft_procs(n));
+    check(before > 0);
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void yield_once(void)
+{
+    AT(YIELD), weft_yield();
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_recv(void)
+{
+    AT(WAKE_RECV), (void)weft_chan_send(for_recv, "");
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_recv_until(void)
+{
+    int error = (AT(WAKE_RECV_UNTIL), weft_chan_try_send(for_recv_until, ""));
+    check(error == 0);
+}
+
+NOINLINE void wake_send(void)
+{
+    AT(WAKE_SEND), (void)weft_chan_recv(for_send, NULL);
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_select(void)
+{
+    weft_select_case cases[] = {{.chan = for_select, .send = ""}};
+    AT(WAKE_SELECT), weft_select(cases, 1, WEFT_NEVER);
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_lock(void)
+{
+    AT(WAKE_LOCK), weft_mutex_unlock(&mutex);
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_group(void)
+{
+    AT(WAKE_GROUP), weft_waitgroup_done(&group);
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_cond(void)
+{
+    weft_mutex_lock(&cond_mutex);
+    cond_met = true;
+    weft_mutex_unlock(&cond_mutex);
+    AT(WAKE_COND), weft_cond_signal(&cond);
+    TWIN_FRAME_STAYS();
+}
+
+NOINLINE void wake_close(void)
+{
+    AT(WAKE_CLOSE), weft_chan_close(for_close);
+    TWIN_FRAME_STAYS();
+}
+
+static void wake_network(void)
+{
+    char address[32];
+    weft_conn *dialled;
+    snprintf(address, sizeof address, "127.0.0.1:%d", weft_listener_port(listener));
+    check(weft_tcp_dial(address, WEFT_NEVER, &dialled) == 0);
+    weft_conn_close(dialled);
+    check(write(wires[1], "", 1) == 1);
+    check(write(fds[1], "", 1) == 1);
+}
+
+/* ---- All of them ---- */
+
+static void prepare(void)
+{
+    for_recv = weft_chan_new(1, 0);
+    for_recv_until = weft_chan_new(1, 0);
+    for_send = weft_chan_new(1, 0);
+    for_select = weft_chan_new(1, 0);
+    for_close = weft_chan_new(1, 0);
+    weft_mutex_lock(&mutex);
+    weft_waitgroup_add(&group, 1);
+    weft_waitgroup_add(&left, BLOCKERS - FOR_EVER);
+    cond_met = false;
+    check(weft_tcp_listen("127.0.0.1:0", &listener) == 0);
+    check(pipe(fds) == 0 && pipe(wires) == 0);
+    check(weft_conn_from_fd(wires[0], &conn) == 0);
+}
+
+static void clean_up(void)
+{
+    weft_chan_free(for_recv);
+    weft_chan_free(for_recv_until);
+    weft_chan_free(for_send);
+    weft_chan_free(for_select);
+    weft_chan_free(for_close);
+    weft_listener_close(listener);
+    weft_conn_close(conn);
+    close(wires[1]);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static bool is_blocked(const struct g *g)
+{
+    uint32_t status = atomic_load_relaxed(&g->status);
+    return status == G_WAITING || status == G_SYSCALL;
+}
+
+/* But for the one that sleeps, which wakes by itself. */
+static bool all_are_blocked(void)
 {
     unsigned blocked = 0;
-    for (struct g *g = goroutines_first(); g; g = g->all_next) {
-        uint32_t status = atomic_load_relaxed(&g->status);
-        for (int i = 0; i < GOROUTINES; i++)
-            if (atomic_load_relaxed(&g->trace.id) == s->ids[i] &&
-                (status == G_WAITING || status == G_SYSCALL))
-                blocked++;
+    for (struct g *g = goroutines_first(); g; g = g->all_next)
+        for (unsigned i = 0; i < BLOCKERS; i++)
+            blocked += g->fn == blockers[i] && g->fn != sleep_once && is_blocked(g);
+    return blocked == BLOCKERS - 1;
+}
+
+static void block_and_wake(void)
+{
+    prepare();
+    for (unsigned i = 0; i < BLOCKERS; i++)
+        start_goroutine(blockers[i]);
+    yield_once();
+    while (!all_are_blocked())
+        weft_sleep(WEFT_MILLISECOND);
+    wake_recv();
+    wake_recv_until();
+    wake_send();
+    wake_select();
+    wake_lock();
+    wake_group();
+    wake_cond();
+    wake_close();
+    wake_network();
+    weft_waitgroup_wait(&left);
+    clean_up();
+}
+
+/* ---- Preempted ---- */
+
+static uint32_t slices_done, turns;
+
+/* Inside the runtime nearly all the time, for longer at once than it takes to look there: such a
+ * goroutine is asked to yield on its way out. Two do this, and count how often it is the other's
+ * turn. */
+static void use_up_slices(void *arg)
+{
+    static uint32_t last;
+    uint32_t self = (uint32_t)weft_goid();
+    weft_select_case cases[PREEMPTED_CASES];
+    for (unsigned i = 0; i < PREEMPTED_CASES; i++)
+        cases[i] = (weft_select_case){.chan = arg};
+    while (!__atomic_load_n(&slices_done, __ATOMIC_ACQUIRE)) {
+        if (__atomic_exchange_n(&last, self, __ATOMIC_RELAXED) != self)
+            __atomic_add_fetch(&turns, 1, __ATOMIC_RELEASE);
+        AT(PREEMPTED), weft_select(cases, PREEMPTED_CASES, 0);
     }
-    return atomic_load_relaxed(&s->count) == GOROUTINES && blocked >= GOROUTINES - 2;
+    weft_waitgroup_done(&left);
+    TWIN_FRAME_STAYS();
 }
 
-static __attribute__((noinline)) void create_all(struct state *s)
+/* Outside the runtime all the time: its P is taken away. That looks like a system call, without a
+ * stack, as the goroutine runs on. */
+static void compute(void *arg)
 {
-    for (int i = 0; i < GOROUTINES; i++)
-        check(weft_go(ways[i], s) == 0);
+    (void)arg;
+    while (!__atomic_load_n(&slices_done, __ATOMIC_ACQUIRE))
+        __asm__ __volatile__("");
+    weft_waitgroup_done(&left);
 }
 
-static __attribute__((noinline)) void wake_all(struct state *s)
+static uint32_t revocations(void)
 {
-    weft_conn *conn;
-    check(weft_chan_recv(s->to_send, NULL) == 0);
-    check(weft_chan_send(s->to_recv, &(int){1}) == 0);
-    check(weft_chan_try_send(s->to_recv_until, &(int){1}) == 0);
-    weft_chan_close(s->to_select);
-    weft_mutex_unlock(&s->mutex);
-    weft_waitgroup_done(&s->group);
-    weft_cond_signal(&s->cond);
-    check(weft_tcp_dial(s->address, WEFT_NEVER, &conn) == 0);
-    weft_conn_close(conn);
-    check(write(s->pipe[1], "x", 1) == 1);
-    check(write(s->raw_pipe[1], "x", 1) == 1);
+    weft_stats stats = {.size = sizeof stats};
+    weft_stats_get(&stats);
+    return (uint32_t)stats.revocations;
 }
 
-static __attribute__((noinline)) void change_procs(void)
+/* A turn ends by a request to yield, or because the P was taken: by the monitor, which is counted,
+ * or by the tracer at the end of a generation. With generations without a pause no slice is ever
+ * used up. */
+static bool some_have_yielded(uint32_t revoked_before)
 {
-    int before = weft_procs(3);
-    check(before > 0 && weft_procs(before) == 3);
+    uint32_t taken = revocations() - revoked_before;
+    return twin.advancing || __atomic_load_n(&turns, __ATOMIC_ACQUIRE) > taken + TURNS_ENOUGH;
+}
+
+static void end_slices(void)
+{
+    __atomic_store_n(&slices_done, 1, __ATOMIC_RELEASE);
+    weft_waitgroup_wait(&left);
+}
+
+static void preempt_inside(void)
+{
+    weft_chan *never = weft_chan_new(1, 0);
+    uint32_t before = revocations();
+    slices_done = turns = 0;
+    weft_waitgroup_add(&left, 2);
+    check(weft_go(use_up_slices, never) == 0);
+    check(weft_go(use_up_slices, never) == 0);
+    while (!some_have_yielded(before))
+        weft_sleep(WEFT_MILLISECOND);
+    end_slices();
+    weft_chan_free(never);
+}
+
+static void preempt_outside(void)
+{
+    slices_done = 0;
+    weft_waitgroup_add(&left, 1);
+    check(weft_go(compute, NULL) == 0);
+    weft_yield(); /* on one P: back only when the other one has lost it */
+    end_slices();
+}
+
+/* On one P, so that there is always somebody who waits for it. */
+static void preempt(void)
+{
+    int procs = weft_procs(0);
+    change_procs(procs == 1 ? 2 : 1);
+    change_procs(1);
+    preempt_inside();
+    preempt_outside();
+    change_procs(procs);
 }
 
 static void body(void)
 {
-    static struct state s;
-    memset(&s, 0, sizeof s);
-    set_up(&s);
+    mutex = (weft_mutex)WEFT_MUTEX_INIT;
     weft_trace_stream *stream = twin_start(0);
-    create_all(&s);
-    while (!all_are_blocked(&s))
-        weft_sleep(WEFT_MILLISECOND / 5);
-    wake_all(&s);
-    weft_waitgroup_wait(&s.done);
-    change_procs();
+    block_and_wake();
+    preempt();
     twin_stop(stream);
-    weft_conn_close(s.reading);
-    weft_listener_close(s.listener);
-    close(s.pipe[1]);
-    close(s.raw_pipe[0]);
-    close(s.raw_pipe[1]);
 }
 
-/* ---- What must be found ---- */
+/* ---- Looking at the trace ---- */
 
-enum kind { BLOCK, STOP, SYSCALL, UNBLOCK, CREATE, STOP_THE_WORLD };
-
-struct wanted {
-    enum kind kind;
-    const char *frame0, *frame1, *reason; /* of CREATE: the first frame of the new goroutine */
+struct found {
+    unsigned of[PLACES], metrics, stops, created, taken;
+    uint64_t computes; /* the goroutine */
 };
 
-static const struct wanted wanted[] = {
-    {BLOCK, "weft_select", "block_in_empty_select", "forever"},
-    {BLOCK, "weft_chan_send", "block_in_send_on_null", "forever"},
-    {BLOCK, "weft_chan_recv", "block_in_recv_on_null", "forever"},
-    {BLOCK, "weft_chan_send", "block_in_send", "chan send"},
-    {BLOCK, "weft_chan_recv", "block_in_recv", "chan receive"},
-    {BLOCK, "weft_chan_recv_until", "block_in_recv_until", "chan receive"},
-    {BLOCK, "weft_select", "block_in_select", "select"},
-    {BLOCK, "weft_mutex_lock", "block_in_mutex", "sync"},
-    {BLOCK, "weft_waitgroup_wait", "block_in_waitgroup", "sync"},
-    {BLOCK, "weft_cond_wait", "block_in_cond", "sync.(*Cond).Wait"},
-    {BLOCK, "weft_tcp_accept", "block_in_accept", "network"},
-    {BLOCK, "weft_conn_read", "block_in_read", "network"},
-    {BLOCK, "weft_sleep", "block_in_sleep", "sleep"},
-    {SYSCALL, "weft_blocking_enter", "block_in_syscall", NULL},
-    {STOP, "weft_yield", "yield_now", "runtime.Gosched"},
-    {UNBLOCK, "weft_chan_recv", "wake_all", NULL},
-    {UNBLOCK, "weft_chan_send", "wake_all", NULL},
-    {UNBLOCK, "weft_chan_try_send", "wake_all", NULL},
-    {UNBLOCK, "weft_chan_close", "wake_all", NULL},
-    {UNBLOCK, "weft_mutex_unlock", "wake_all", NULL},
-    {UNBLOCK, "weft_waitgroup_done", "wake_all", NULL},
-    {UNBLOCK, "weft_cond_signal", "wake_all", NULL},
-    {CREATE, "weft_go", "create_all", "block_in_empty_select"},
-    {CREATE, "weft_go", "create_all", "block_in_recv"},
-    {CREATE, "weft_go", "create_all", "yield_now"},
-    {STOP_THE_WORLD, "weft_procs", "change_procs", "stop-the-world (GOMAXPROCS)"},
-};
-enum { WANTED = sizeof wanted / sizeof *wanted };
-
-/* Whether the event is of a kind that is looked for; sets the kind. */
-static bool classify(const weft_event *e, enum kind *kind)
+/* Files and lines are there only where the build can read them. */
+static bool is_here(const weft_reader *reader, weft_stack stack, unsigned line)
 {
-    static const struct {
-        weft_state from, to;
-        enum kind kind;
-    } transitions[] = {
-        {WEFT_STATE_RUNNING, WEFT_STATE_WAITING, BLOCK},
-        {WEFT_STATE_RUNNING, WEFT_STATE_RUNNABLE, STOP},
-        {WEFT_STATE_RUNNING, WEFT_STATE_SYSCALL, SYSCALL},
-        {WEFT_STATE_WAITING, WEFT_STATE_RUNNABLE, UNBLOCK},
-        {WEFT_STATE_NOT_EXIST, WEFT_STATE_RUNNABLE, CREATE},
-    };
-    *kind = STOP_THE_WORLD;
-    if (e->kind == WEFT_EVENT_RANGE_BEGIN)
+    weft_frame frame;
+    check(weft_reader_stack_frame(reader, stack, 1, &frame) == 0);
+    weft_text file = weft_reader_string(reader, frame.file);
+    if (frame.line == 0 || file.size < 8)
         return true;
-    for (size_t i = 0; i < sizeof transitions / sizeof *transitions; i++) {
-        *kind = transitions[i].kind;
-        if (twin_goroutine_goes(e, transitions[i].from, transitions[i].to))
-            return true;
-    }
-    return false;
+    return frame.line == line && memcmp(file.data + file.size - 8, "stacks.c", 8) == 0;
 }
 
-static bool is_wanted(const weft_reader *reader, const weft_event *e, enum kind kind,
-                      const struct wanted *w)
+static bool stands_at(const weft_reader *reader, const weft_event *event, unsigned place)
 {
-    if (kind != w->kind || !twin_frame_is(reader, e->stack, 0, w->frame0) ||
-        !twin_frame_is(reader, e->stack, 1, w->frame1))
-        return false;
-    if (kind == CREATE)
-        return twin_creates(reader, e, w->reason);
-    return !w->reason || twin_text_is(reader, e->name, w->reason);
+    return twin_frame_is(reader, event->stack, 0, wanted[place].function) &&
+           twin_frame_is(reader, event->stack, 1, wanted[place].caller) &&
+           is_here(reader, event->stack, lines[place]);
 }
 
 static void seen(void *arg, const weft_reader *reader, const weft_event *event)
 {
-    bool *found = arg;
-    enum kind kind;
-    if (classify(event, &kind))
-        for (int i = 0; i < WANTED; i++)
-            found[i] |= is_wanted(reader, event, kind, &wanted[i]);
+    struct found *found = arg;
+    for (unsigned place = 0; place < CHANGE_PROCS; place++)
+        found->of[place] += twin_goroutine_goes(event, wanted[place].from, wanted[place].to) &&
+                            twin_text_is(reader, event->name, wanted[place].reason) &&
+                            stands_at(reader, event, place);
+    for (unsigned place = 0; place < FOR_EVER; place++)
+        found->created += twin_creates(reader, event, wanted[place].caller);
+    if (twin_creates(reader, event, "compute"))
+        found->computes = event->id;
+    found->taken += twin_goroutine_goes(event, WEFT_STATE_RUNNING, WEFT_STATE_SYSCALL) &&
+                    event->id == found->computes && event->stack == 0;
+    if (!stands_at(reader, event, CHANGE_PROCS))
+        return;
+    found->metrics += event->kind == WEFT_EVENT_METRIC &&
+                      twin_text_is(reader, event->name, "/sched/gomaxprocs:threads");
+    found->stops += event->kind == WEFT_EVENT_RANGE_BEGIN &&
+                    twin_text_is(reader, event->name, "stop-the-world (GOMAXPROCS)");
 }
 
 static void verify(void)
 {
-    bool found[WANTED] = {false}, all = true;
-    twin_walk(twin_path(0), seen, found);
-    for (int i = 0; i < WANTED; i++)
-        if (!found[i]) {
-            fprintf(stderr, "no event of kind %d with the frames %s, %s and %s\n", wanted[i].kind,
-                    wanted[i].frame0, wanted[i].frame1,
-                    wanted[i].reason ? wanted[i].reason : "any reason");
-            all = false;
+    struct found found = {0};
+    bool complete = true;
+    twin_walk(twin_path(0), seen, &found);
+    for (unsigned place = 0; place < CHANGE_PROCS; place++)
+        if (found.of[place] == 0 && !(place == PREEMPTED && twin.advancing)) {
+            fprintf(stderr, "no event %s -> %s (%s) at %s of %s, line %u\n",
+                    weft_state_name(wanted[place].from), weft_state_name(wanted[place].to),
+                    wanted[place].reason, wanted[place].function, wanted[place].caller,
+                    lines[place]);
+            complete = false;
         }
-    check(all);
+    check(complete);
+    check(found.created == FOR_EVER);
+    check(found.taken > 0);
+    check(found.metrics >= 2 && found.stops >= 2);
 }
 
 int main(int argc, char **argv)
