@@ -221,6 +221,74 @@ WEFT_API int weft_watch_place(const weft_watch *watch, uint32_t stack, size_t in
 /* NULL accepted. */
 WEFT_API void weft_watch_free(weft_watch *watch);
 
+/* -------- profiles: time by stack -------- */
+
+/*
+ * What a profile counts. The first four are those of `go tool trace -pprof`, with equal totals:
+ * each stay of a goroutine in a state, by the stack of the event that began it. A stay whose end is
+ * not in the trace does not count.
+ */
+typedef enum weft_profile_kind {
+    WEFT_PROFILE_NET,     /* blocked for the network */
+    WEFT_PROFILE_SYNC,    /* blocked for a channel, select, lock or the like */
+    WEFT_PROFILE_SYSCALL, /* in system calls */
+    WEFT_PROFILE_SCHED,   /* runnable, but not running */
+    WEFT_PROFILE_CPU,     /* CPU samples, each for weft_profile_period */
+    WEFT_PROFILE_REGION,  /* user regions of one name, from begin to end */
+    WEFT_PROFILE_KIND_LIMIT
+} weft_profile_kind;
+
+typedef struct weft_profile weft_profile;
+
+/* One stack of a profile. */
+typedef struct weft_sample {
+    uint64_t count;
+    int64_t time;           /* ns */
+    const uint32_t *frames; /* numbers of frames, the innermost first */
+    size_t depth;           /* 0 where the trace has no stack */
+} weft_sample;
+
+/* A frame of a profile: texts by number. */
+typedef struct weft_profile_frame {
+    uint64_t pc, line;
+    uint32_t function, file;
+} weft_profile_frame;
+
+/* name is that of the regions and not used for other kinds. The reader must outlive the profile. */
+WEFT_API WEFT_MUST_USE int weft_profile_new(weft_profile **profile, const weft_reader *reader,
+                                            weft_profile_kind kind, const char *name);
+
+/* Time that a CPU sample stands for: 10 ms, which is Go's usual rate, unless set here. Ns. */
+WEFT_API void weft_profile_set_period(weft_profile *profile, int64_t period);
+WEFT_API int64_t weft_profile_period(const weft_profile *profile);
+
+WEFT_API weft_profile_kind weft_profile_kind_get(const weft_profile *profile);
+WEFT_API WEFT_MUST_USE int weft_profile_event(weft_profile *profile, const weft_event *event);
+
+/* At the end of the trace, once, before asking for results. */
+WEFT_API WEFT_MUST_USE int weft_profile_finish(weft_profile *profile);
+
+/* Sums over all stacks. */
+WEFT_API void weft_profile_total(const weft_profile *profile, uint64_t *count, int64_t *time);
+
+/* From the first event to the last. */
+WEFT_API int64_t weft_profile_duration(const weft_profile *profile);
+
+/*
+ * Numbers run from 0 to one below the count. A sample of a stack that nothing counted for has count
+ * 0. What is returned is valid until the next event; functions that return int give 0 or -ERANGE.
+ */
+WEFT_API size_t weft_profile_samples(const weft_profile *profile);
+WEFT_API int weft_profile_sample(const weft_profile *profile, size_t index, weft_sample *sample);
+WEFT_API size_t weft_profile_frames(const weft_profile *profile);
+WEFT_API int weft_profile_frame_get(const weft_profile *profile, size_t index,
+                                    weft_profile_frame *frame);
+WEFT_API size_t weft_profile_texts(const weft_profile *profile); /* 0 is the empty text */
+WEFT_API weft_text weft_profile_text(const weft_profile *profile, size_t index);
+
+/* NULL accepted. */
+WEFT_API void weft_profile_free(weft_profile *profile);
+
 WEFT_END_DECLS
 
 #endif

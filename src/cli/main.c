@@ -71,6 +71,24 @@ const struct cli_command cli_commands[] = {
      "  -t, --timeline  also all its states in order of time, with who ended its waits\n"
      "  -j, --json      JSON, times in nanoseconds\n",
      cli_goroutine},
+    {"profile", "write a profile for pprof or flame graphs",
+     "Usage: weft profile --kind KIND -o OUTPUT FILE\n"
+     "       weft profile --kind KIND --folded [-o OUTPUT] FILE\n"
+     "\n"
+     "Reads FILE (- is the standard input) and writes time by stack, for `go tool pprof` and what\n"
+     "else reads that format, or as folded stacks for flame graphs. What did not end within the\n"
+     "trace does not count, nor what a goroutine waited for before it first ran.\n"
+     "\n"
+     "  -k, --kind KIND      net: blocked for the network; sync: for channels, select, locks;\n"
+     "                       syscall: in system calls; sched: runnable but not running (these "
+     "four\n"
+     "                       equal `go tool trace -pprof=KIND`); cpu: CPU samples; region=NAME: "
+     "user\n"
+     "                       regions of that name, from begin to end\n"
+     "  -o, --output OUTPUT  where to write (- is the standard output)\n"
+     "  -f, --folded         folded stacks, in nanoseconds, or in samples for cpu\n"
+     "      --period NS      time that a CPU sample stands for (10000000 by default: 100 Hz)\n",
+     cli_profile},
     {NULL, NULL, NULL, NULL},
 };
 

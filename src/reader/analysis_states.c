@@ -28,14 +28,14 @@ static void leave_syscall(struct weft_stats *stats, struct analysis_goroutine *g
     g->on_proc = READER_ABSENT;
 }
 
+/* Blocked begins when the proc goes idle, which one without a proc does not see. */
 static void enter_syscall(struct weft_stats *stats, uint32_t index, uint64_t p)
 {
     struct analysis_goroutine *g = &stats->goroutines.at[index];
     g->on_proc = p == WEFT_ID_NONE ? READER_ABSENT : analysis_ids_find(&stats->proc_of, p);
-    g->spent = WEFT_SPENT_SYSCALL_BLOCKED;
+    g->spent = WEFT_SPENT_SYSCALL;
     if (g->on_proc == READER_ABSENT)
         return;
-    g->spent = WEFT_SPENT_SYSCALL;
     struct analysis_proc *proc = &stats->procs.at[g->on_proc];
     if (proc->syscall != READER_ABSENT)
         stats->goroutines.at[proc->syscall].on_proc = READER_ABSENT;
@@ -164,6 +164,26 @@ static int identify(struct weft_stats *stats, struct analysis_goroutine *g, weft
     return g->name == READER_ABSENT ? -ENOMEM : 0;
 }
 
+/*
+ * The first event of a goroutine. If it was there before the trace, the time up to now is credited
+ * to the state that is told; a system call without a proc counts as blocked up to now.
+ */
+static int first_event(struct weft_stats *stats, uint32_t index, const weft_event *event)
+{
+    struct analysis_goroutine *g = &stats->goroutines.at[index];
+    int status = event->resource_stack ? identify(stats, g, event->resource_stack) : 0;
+    if (!status)
+        status = enter(stats, index, event);
+    if (status || event->from != WEFT_STATE_UNDETERMINED || event->to != WEFT_STATE_SYSCALL)
+        return status;
+    if (event->p == WEFT_ID_NONE) {
+        g->spent = WEFT_SPENT_SYSCALL_BLOCKED;
+        account(stats, g, event->time);
+        g->spent = WEFT_SPENT_SYSCALL;
+    }
+    return 0;
+}
+
 int analysis_goroutine_event(struct weft_stats *stats, const weft_event *event)
 {
     uint32_t index = analysis_ids_find(&stats->goroutine_of, event->id);
@@ -173,10 +193,7 @@ int analysis_goroutine_event(struct weft_stats *stats, const weft_event *event)
         index = goroutine_new(stats, event);
         if (index == READER_ABSENT)
             return -ENOMEM;
-        /* The time before the trace showed the state is credited to that state. */
-        struct analysis_goroutine *g = &stats->goroutines.at[index];
-        int status = event->resource_stack ? identify(stats, g, event->resource_stack) : 0;
-        return status ? status : enter(stats, index, event);
+        return first_event(stats, index, event);
     }
     struct analysis_goroutine *g = &stats->goroutines.at[index];
     if (g->name == 0 && event->resource_stack) {
