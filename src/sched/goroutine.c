@@ -299,6 +299,7 @@ void goroutines_free(bool some_are_out)
         free_records();
         for (struct slab *slab = pool.slabs, *next; slab; slab = next) {
             next = slab->next;
+            context_clean(slab->memory, slab->size); /* whoever maps that address next */
             base_pages_free(slab->memory, slab->size);
             base_pages_free(slab, sizeof *slab);
         }
