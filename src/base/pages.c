@@ -8,6 +8,17 @@
 
 #include <errno.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PAGES_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(PAGES_ASAN)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
 enum { GUARD_UNKNOWN, GUARD_MARKER, GUARD_PROTECT };
 
 static int guard_kind; /* atomic; every thread that finds it unknown computes the same value */
@@ -24,6 +35,8 @@ void *base_pages_alloc(size_t size)
 
 void base_pages_free(void *pages, size_t size)
 {
+    /* The marks of frames that were never left would stay for whoever is mapped here next. */
+    ASAN_UNPOISON_MEMORY_REGION(pages, size);
     int rc = os_unmap(pages, size);
     /* -ENOMEM: the hole would need one mapping too many. The address space is lost, the memory is
      * not. */

@@ -40,7 +40,8 @@ static int append(void *context, const void *data, size_t size)
         b->capacity = (b->size + size + 1) * 2;
         b->at = must(realloc(b->at, b->capacity));
     }
-    memcpy(b->at + b->size, data, size);
+    if (size)
+        memcpy(b->at + b->size, data, size);
     b->size += size;
     b->at[b->size] = 0;
     return 0;
