@@ -274,7 +274,11 @@ static void ticker(void *arg)
 static void write_own_file(const char *path, unsigned number)
 {
     uint32_t random = number * 2654435761u + 1;
-    FILE *out = must(fopen(path, "w"));
+    FILE *out = fopen(path, "w");
+    if (!out) {
+        perror(path);
+        exit(1);
+    }
     for (unsigned left = number * number * 40 % 300000; left > 0; left--) {
         random = random * 1664525 + 1013904223;
         putc((int)(random >> 24), out);
@@ -398,7 +402,11 @@ int main(int argc, char **argv)
         return usage(2);
     bool make = root == NULL;
     if (make) {
-        root = must(mkdtemp(own));
+        root = mkdtemp(own);
+        if (!root) {
+            perror(own);
+            return 1;
+        }
         make_own_tree(root);
     }
     int status = collect(root);
