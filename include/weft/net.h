@@ -5,7 +5,10 @@
  * Addresses are text: "127.0.0.1:6379", "[::1]:6379", ":6379" (all interfaces, IPv6 and IPv4), port 0: any free port.
  * Numeric only: names are not resolved. Deadlines are instants of weft_now(), WEFT_NEVER: none; they concern waiting
  * calls, present and future, until changed. One goroutine may read and another write a connection at the same time;
- * several readers (or several writers) take turns in no particular order. Any goroutine may close.
+ * several readers (or several writers) take turns in no particular order; what one call writes stays together.
+ *
+ * Any goroutine may close. It must know that no other is about to begin an operation, as the object is gone then. To stop
+ * goroutines that go on reading or accepting, set a deadline in the past and let them close.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
@@ -34,10 +37,11 @@ WEFT_API void weft_listener_set_deadline(weft_listener *listener, int64_t deadli
 /* Goroutines that wait in accept return -ECANCELED. Frees the listener when the last of them has. */
 WEFT_API void weft_listener_close(weft_listener *listener);
 
-/* Connects until the deadline. 0 and *out, -ETIMEDOUT, -ECONNREFUSED, … */
+/* Connects until the deadline. 0 and *out, -EINVAL (also for an address without a host), -ETIMEDOUT, -ECONNREFUSED, … */
 WEFT_API int weft_tcp_dial(const char *address, int64_t deadline, weft_conn **out);
 
-/* Makes a connection of a socket or pipe descriptor, which is set non-blocking and now belongs to it. */
+/* Makes a connection of a socket, pipe or similar descriptor, which is set non-blocking and now belongs to it. 0 and
+ * *out, or with the descriptor still the caller's: -EOPNOTSUPP for a file, -EEXIST if it is a connection already, … */
 WEFT_API int weft_conn_from_fd(int fd, weft_conn **out);
 
 /* Reads at least one byte and at most size. The number read, 0 at the end of the stream, -ETIMEDOUT, -ECANCELED (closed
