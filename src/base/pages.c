@@ -15,8 +15,11 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(PAGES_ASAN)
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
 #else
-#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
+#define __lsan_register_root_region(address, size)   ((void)(address), (void)(size))
+#define __lsan_unregister_root_region(address, size) ((void)(address), (void)(size))
 #endif
 
 enum { GUARD_UNKNOWN, GUARD_MARKER, GUARD_PROTECT };
@@ -43,6 +46,16 @@ void base_pages_free(void *pages, size_t size)
     if (rc == -ENOMEM)
         rc = os_discard(pages, size);
     invariant(rc == 0, "munmap(%p, %lu): error %d", pages, (unsigned long)size, -rc);
+}
+
+void base_pages_root(const void *pages, size_t size)
+{
+    __lsan_register_root_region(pages, size);
+}
+
+void base_pages_unroot(const void *pages, size_t size)
+{
+    __lsan_unregister_root_region(pages, size);
 }
 
 void base_pages_discard(void *pages, size_t size)

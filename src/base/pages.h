@@ -14,6 +14,10 @@ void base_pages_free(void *pages, size_t size);
 /* Gives the physical memory back; the contents read as zero afterwards. */
 void base_pages_discard(void *pages, size_t size);
 
+/* LeakSanitizer looks for pointers to the heap here, as long as that is said; and no longer. */
+void base_pages_root(const void *pages, size_t size);
+void base_pages_unroot(const void *pages, size_t size);
+
 /* Asks for no huge pages here: stacks are touched thinly, and one huge page would commit a dozen of
  * them. */
 void base_pages_no_huge(void *pages, size_t size);

@@ -39,6 +39,7 @@ int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
     weft_tracer *tracer = base_pages_alloc(sizeof *tracer);
     if (!tracer)
         return -ENOMEM;
+    base_pages_root(tracer, sizeof *tracer);
     tracer->host = *host;
     lock_init(&tracer->lock, BASE_RANK_TRACE);
     lock_init(&tracer->ms_lock, BASE_RANK_TRACE_MS);
@@ -62,6 +63,7 @@ void weft_tracer_free(weft_tracer *tracer)
     trace_arena_fini(&tracer->arena);
     if (tracer->symbols)
         trace_symbols_free(tracer->symbols);
+    base_pages_unroot(tracer, sizeof *tracer);
     base_pages_free(tracer, sizeof *tracer);
 }
 
