@@ -117,14 +117,23 @@ static uint32_t frame_number(struct analysis_intern *intern, const weft_frame *f
     return i;
 }
 
-/* Puts the frames of a stack into scratch. */
+/* A frame of which nothing is known; Go's tracer writes one for the stack of a dead end. */
+static bool is_blank(const weft_frame *frame)
+{
+    return frame->pc == 0 && frame->function == 0 && frame->file == 0;
+}
+
+/* Puts the frames of a stack into scratch, without blank ones at its outer end. */
 static bool collect(struct analysis_intern *intern, weft_stack stack, uint32_t *hash)
 {
     size_t depth = weft_reader_stack_depth(intern->reader, stack);
+    weft_frame frame;
+    while (depth && weft_reader_stack_frame(intern->reader, stack, depth - 1, &frame) == 0 &&
+           is_blank(&frame))
+        depth--;
     intern->scratch.count = 0;
     *hash = (uint32_t)depth;
     for (size_t i = 0; i < depth; i++) {
-        weft_frame frame;
         if (weft_reader_stack_frame(intern->reader, stack, i, &frame) != 0)
             break;
         uint32_t number = frame_number(intern, &frame);

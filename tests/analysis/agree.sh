@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Compares weft's statistics and profiles with those of Go's own tool, goroutine by goroutine and
+# sample by sample, on traces of Go programs and of weft's.
+#
+#   agree.sh REFERENCE PROGRAMS EXAMPLES
+#
+# REFERENCE  where tools/reference put Go's tools
+# PROGRAMS   where goroutine_lines and pprof_lines are
+# EXAMPLES   weft's examples
+# Exits 77 where Go's tools are not there.
+set -eu
+go=$1/go1.27 programs=$2 examples=$3
+tool=$WEFT_TOOL
+for need in trace workload goroutines; do
+    if [ ! -x "$go/$need" ]; then
+        echo "SKIPPED: $go/$need is missing (tools/reference builds it)" >&2
+        exit 77
+    fi
+done
+cd "$WEFT_TRACE_DIR"
+
+make_traces() {
+    "$go/workload" -o go_all.trace -for 60ms
+    "$go/workload" -o go_plain.trace -for 30ms -gc=false -net=false -profile=false
+    "$go/workload" -o go_long.trace -for 1100ms -procs 2 -net=false
+    for program in squares sieve hog; do
+        [ -x "$examples/$program" ] || continue
+        for format in 1.22 1.26; do
+            WEFT_TRACE=weft_${program}_$format.trace WEFT_TRACE_FORMAT=$format WEFT_PROCS=3 \
+                "$examples/$program" >/dev/null
+        done
+    done
+}
+
+# same WHAT: are want and have equal?
+same() {
+    if ! cmp -s want have; then
+        echo "$1: Go's (<) and weft's (>) differ:"
+        diff want have | head -n 6 | cut -c 1-300
+        failed=1
+    fi
+}
+
+totals() {
+    awk '{ count += $1; time += $2 } END { printf "%d times, %.0f ns", count, time }' "$1"
+}
+
+failed=0
+make_traces
+for trace in *.trace; do
+    "$go/goroutines" "$trace" >want
+    "$programs/goroutine_lines" "$trace" >have || failed=1
+    same "$trace: goroutines"
+    echo "$trace: $(wc -l <want) goroutines"
+    kinds="net sync syscall sched"
+    [ "$trace" != go_long.trace ] || kinds=sched # half a minute each, in Go
+    for kind in $kinds; do
+        "$go/trace" -pprof=$kind "$trace" 2>/dev/null | gzip -dc | "$programs/pprof_lines" | sort >want
+        "$tool" profile --kind $kind -o profile.pb.gz "$trace" 2>/dev/null
+        gzip -dcf profile.pb.gz | "$programs/pprof_lines" | sort >have
+        same "$trace: $kind"
+        echo "$trace: $kind: $(totals have) in $(wc -l <have) stacks"
+    done
+done
+exit $failed
