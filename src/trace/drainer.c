@@ -192,6 +192,18 @@ static void advance(weft_tracer *tracer)
     schedule_tick(tracer);
 }
 
+/* This thread's own M, at the first start. What was refused then may be had at the next. */
+static int enroll(weft_tracer *tracer)
+{
+    if (!tracer->m)
+        tracer->m = tracer->host.thread_start(tracer->host.context);
+    if (!tracer->m)
+        return -ENOMEM;
+    int rc = tracer->enrolled ? 0 : weft_trace_m_register(tracer, tracer->m);
+    tracer->enrolled = rc == 0;
+    return rc;
+}
+
 static int start(weft_tracer *tracer, weft_trace_stream *stream)
 {
     if (tracing(tracer)) {
@@ -202,11 +214,14 @@ static int start(weft_tracer *tracer, weft_trace_stream *stream)
         trace_stream_open(stream);
         return 0;
     }
+    int rc = enroll(tracer);
+    if (rc < 0)
+        return rc;
     if (!tracer->symbols)
         tracer->symbols = trace_symbols_new(); /* without it names are addresses */
     tracer->format = stream->options.format;
     link_stream(tracer, stream);
-    int rc = trace_begin(tracer);
+    rc = trace_begin(tracer);
     if (rc < 0) {
         unlink_stream(tracer, stream);
         return rc;
@@ -296,35 +311,15 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
     }
 }
 
-/* The host could not make an M for this thread: every start fails. */
-static struct trace_command *refuse_until_quit(weft_tracer *tracer)
-{
-    for (;;) {
-        struct trace_command *command = command_take(tracer);
-        if (!command)
-            (void)base_note_wait(&tracer->wake, -1);
-        else if (command->kind == TRACE_REQUEST_QUIT)
-            return command;
-        else
-            command_done(command, command->kind == TRACE_REQUEST_START ? -ENOMEM : 0);
-    }
-}
-
 static void *drainer_main(void *arg)
 {
     weft_tracer *tracer = arg;
-    const weft_trace_host *host = &tracer->host;
-    struct trace_command *quit_command;
     tracer->next_tick = UINT64_MAX;
-    tracer->m = host->thread_start(host->context);
-    if (tracer->m && weft_trace_m_register(tracer, tracer->m) == 0) {
-        quit_command = work_until_quit(tracer);
+    struct trace_command *quit_command = work_until_quit(tracer);
+    if (tracer->enrolled)
         weft_trace_m_unregister(tracer, tracer->m);
-    } else {
-        quit_command = refuse_until_quit(tracer);
-    }
     if (tracer->m)
-        host->thread_stop(host->context);
+        tracer->host.thread_stop(tracer->host.context);
     trace_census_free(tracer);
     command_done(quit_command, 0);
     return NULL;

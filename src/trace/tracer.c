@@ -85,6 +85,7 @@ void weft_tracer_after_fork(weft_tracer *tracer)
     slots_init(tracer);
     trace_drainer_forget(tracer);
     tracer->m = NULL;
+    tracer->enrolled = false;
     tracer->streams = NULL;
     tracer->symbols = NULL;
     tracer->notes = NULL;

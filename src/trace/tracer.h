@@ -56,7 +56,8 @@ struct weft_tracer {
     uint32_t asked; /* atomic: end the generation early */
 
     /* owner: drainer */
-    weft_trace_m *m;
+    weft_trace_m *m; /* its own, from the host */
+    bool enrolled;   /* m is registered */
     weft_trace_stream *streams;
     uint64_t period_ns;
     uint64_t next_tick;

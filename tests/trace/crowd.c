@@ -759,8 +759,8 @@ crowd *crowd_new(unsigned workers, unsigned procs, uint64_t seed)
                             .each_p = each_p,
                             .each_dead_p = each_dead_p,
                             .each_g = each_g};
-    if (weft_tracer_new(&host, &c->tracer) < 0)
-        abort();
+    while (weft_tracer_new(&host, &c->tracer) < 0)
+        sched_yield();
     c->worker_count = workers;
     c->procs = c->max_procs = c->target = procs;
     c->drainer.c = c;
