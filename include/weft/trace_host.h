@@ -177,9 +177,9 @@ typedef struct weft_trace_host {
     size_t size;   /* sizeof(weft_trace_host) */
     void *context; /* first argument of every callback */
 
-    /* The tracer's thread begins (at the first start of a stream) and ends. thread_start returns the
-     * weft_trace_m of that thread, not yet registered, or NULL: the start fails with -ENOMEM, and
-     * the next one asks again. */
+    /* The tracer's thread begins (at the first start of a stream) and ends. thread_start returns
+     * the weft_trace_m of that thread, not yet registered, or NULL: the start fails with -ENOMEM,
+     * and the next one asks again. */
     weft_trace_m *(*thread_start)(void *context);
     void (*thread_stop)(void *context);
 
