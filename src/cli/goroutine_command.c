@@ -282,6 +282,20 @@ static int tell(const char *path, weft_reader *reader, struct story *story, bool
     return exit_status;
 }
 
+/* Takes the id, the last operand, out of argv: the rest is as with other commands. */
+static bool take_id(int *argc, char **argv, uint64_t *id)
+{
+    int at = *argc - 1;
+    while (at > 1 && argv[at][0] == '-')
+        at--;
+    if (at < 2 || !cli_number_parse(argv[at], id))
+        return false;
+    for (; at < *argc; at++)
+        argv[at] = argv[at + 1];
+    --*argc;
+    return true;
+}
+
 int cli_goroutine(int argc, char **argv)
 {
     struct story story = {0};
@@ -289,13 +303,12 @@ int cli_goroutine(int argc, char **argv)
     const char *path;
     const struct cli_option options[] = {
         {'t', "timeline", NULL, &timeline}, {'j', "json", NULL, &json}, {0, NULL, NULL, NULL}};
-    /* The id, the last operand, is taken away: the rest is as with other commands. */
-    bool has_id = argc > 2 && cli_number_parse(argv[argc - 1], &story.id);
-    int status = cli_parse(argc - has_id, argv, options, &path);
+    bool has_id = take_id(&argc, argv, &story.id);
+    int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;
     if (!has_id)
-        return cli_usage(argv[0], "the id of a goroutine must come last");
+        return cli_usage(argv[0], "which goroutine? Its id comes behind the file");
     weft_reader *reader = cli_open(path);
     if (!reader)
         return 1;

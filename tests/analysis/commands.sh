@@ -67,6 +67,8 @@ expect 0 "goroutines --group" "$tool" goroutines --group 'no such function' whol
 expect 0 goroutine "$tool" goroutine --timeline whole.trace 1
 shows "Goroutine 1 " out
 shows "Running on P" out
+expect 0 "goroutine with options at the end" "$tool" goroutine whole.trace 1 --timeline
+shows "Running on P" out
 expect 0 "goroutine --json" "$tool" goroutine --timeline --json whole.trace 1
 is_json
 expect 1 "a goroutine that is not there" "$tool" goroutine whole.trace 123456789
