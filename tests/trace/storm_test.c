@@ -41,12 +41,12 @@ static bool refusing(void)
 /* A stream that lost its first generation has nothing but the header. */
 static const char *complaint_about(const sink *out)
 {
-    return refusing() && out->size <= 16 ? NULL : check_sink(out, NULL, NULL);
+    return out->size <= 16 ? NULL : check_sink(out, NULL, NULL);
 }
 
 static void assert_sound(const sink *out, const char *name)
 {
-    if (complaint_about(out) || !refusing())
+    if (out->size > 16)
         assert_valid(out, name);
 }
 
@@ -135,26 +135,38 @@ static void starts_and_stops(void **state)
     crowd_free(c);
 }
 
-/* Nobody asks for a boundary: the budget does, long before anything is lost. */
-static void large_generations_end_early(void **state)
+/* True if no generation was lost, which can happen when the tracer's thread gets no CPU for long.
+ */
+static bool run_until_large(uint64_t seed)
 {
-    (void)state;
-    crowd *c = crowd_new(WORKERS, PROCS, 5);
+    crowd *c = crowd_new(WORKERS, PROCS, seed);
     sink out = {0};
+    weft_trace_result result = {.size = sizeof result};
     crowd_start(c);
     weft_trace_stream *stream = start_with(c, &out, UINT64_MAX, 16 << 20);
-    for (double end = seconds() + (refusing() ? 1 : 30);
+    for (double end = seconds() + 10;
          seconds() < end && weft_trace_generation(crowd_tracer(c)) < 4;)
         base_sleep_ns(10000000);
     crowd_stop(c);
-    stop(stream);
-    if (!refusing()) {
+    assert_int_equal(weft_trace_stop(stream, &result), 0);
+    if (result.lost_generations == 0) {
         assert_true(count_generations(&out) >= 4);
         assert_true(out.size > 8 << 20);
     }
     assert_sound(&out, "large");
     sink_free(&out);
     crowd_free(c);
+    return result.lost_generations == 0;
+}
+
+/* Nobody asks for a boundary: the budget does, before anything is lost. */
+static void large_generations_end_early(void **state)
+{
+    (void)state;
+    unsigned attempts = refusing() ? 1 : 6;
+    for (uint64_t seed = 5; attempts > 0 && !run_until_large(seed); seed++)
+        attempts--;
+    assert_true(attempts > 0 || refusing());
 }
 
 typedef struct controller {
