@@ -27,7 +27,8 @@ struct server {
     int port;
 };
 
-static const char *server_program; /* argv[1] */
+static char *
+    *server_command; /* NULL-terminated; the program is the last, behind an emulator if need be */
 static unsigned server_procs = 2;
 static unsigned servers_started;
 
@@ -44,17 +45,22 @@ static inline void trace_server(void)
 
 static inline void become_server(const char *const *options, rlim_t descriptors)
 {
-    const char *arguments[16] = {server_program, "--port", "0"};
+    const char *arguments[24];
     char procs[16];
-    size_t n = 3;
+    size_t n = 0;
+    for (char **word = server_command; *word && n < 16; word++)
+        arguments[n++] = *word;
+    arguments[n++] = "--port";
+    arguments[n++] = "0";
     if (descriptors > 0)
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors, descriptors});
-    for (; options && *options && n < 15; options++)
+    for (; options && *options && n < 23; options++)
         arguments[n++] = *options;
+    arguments[n] = NULL;
     snprintf(procs, sizeof procs, "%u", server_procs);
     setenv("WEFT_PROCS", procs, 1);
     trace_server();
-    execv(server_program, (char *const *)(void *)arguments);
+    execvp(arguments[0], (char *const *)(void *)arguments);
     _exit(127);
 }
 
@@ -76,7 +82,7 @@ static inline struct server server_start_limited(const char *const *options, rli
     close(out[1]);
     FILE *said = fdopen(out[0], "r");
     if (fscanf(said, "listening on 127.0.0.1:%d", &server.port) != 1)
-        fail_msg("%s did not say where it listens", server_program);
+        fail_msg("the server did not say where it listens");
     fclose(said);
     return server;
 }
