@@ -106,6 +106,8 @@ static inline void server_await_end(struct server server)
 
 static inline void server_stop(struct server server)
 {
+    if (server.pid <= 0) /* it did not start; 0 would be everybody */
+        return;
     kill(server.pid, SIGTERM);
     server_await_end(server);
 }
