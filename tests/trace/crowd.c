@@ -423,6 +423,14 @@ static bool rob(worker *w, worker *v)
     return true;
 }
 
+static void rob_someone(worker *w)
+{
+    unsigned count = w->c->worker_count, first = (unsigned)dice(w, count);
+    for (unsigned i = 0; i < count; i++)
+        if (rob(w, &w->c->workers[(first + i) % count]))
+            return;
+}
+
 static void annotate(worker *w)
 {
     weft_trace_section outer, inner;
@@ -431,11 +439,12 @@ static void annotate(worker *w)
     if (!enter(w, &outer))
         return;
     weft_trace_region_begin(&outer, context(w), 0, name, strlen(name), some_stack(w, &outer));
-    if (enter(w, &inner)) { /* of the same generation, whatever happens meanwhile */
-        assert_true(inner.generation == outer.generation);
-        weft_trace_log(&inner, context(w), 0, "key", 3, name, strlen(name), 0);
-        weft_trace_leave(&inner);
-    }
+    /* Of the same generation, whatever happens meanwhile, and not refused when tracing ends. */
+    if (!enter(w, &inner) || inner.generation != outer.generation)
+        abort();
+    weft_trace_log(&inner, context(w), 0, "key", 3, name, strlen(name), 0);
+    sched_yield();
+    weft_trace_leave(&inner);
     weft_trace_region_end(&outer, context(w), 0, name, strlen(name), 0);
     weft_trace_leave(&outer);
 }
@@ -525,7 +534,7 @@ static void random_step(worker *w)
         user_step(w);
         break;
     case 20:
-        rob(w, &c->workers[dice(w, c->worker_count)]);
+        rob_someone(w);
         break;
     case 21:
         if (dice(w, 20) == 0)
