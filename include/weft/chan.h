@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: typed by element size, unbuffered (a send meets a receive) or buffered, first in first out.
+ * Channels: typed by element size, unbuffered (a send meets a receive) or buffered, first in first
+ * out.
  *
- * A NULL channel blocks for ever in send and recv, and is never ready in select. Deadlines are instants of weft_now();
- * WEFT_NEVER: none. Every operation may be called by goroutines only; new, len, cap, close and free by any thread.
+ * A NULL channel blocks for ever in send and recv, and is never ready in select. Deadlines are
+ * instants of weft_now(); WEFT_NEVER: none. Every operation may be called by goroutines only; new,
+ * len, cap, close and free by any thread.
  */
 #ifndef WEFT_CHAN_H
 #define WEFT_CHAN_H
@@ -17,18 +19,20 @@ WEFT_BEGIN_DECLS
 
 typedef struct weft_chan weft_chan;
 
-/* A channel of `capacity` elements (0: unbuffered) of `element_size` bytes (0 … 65535). NULL when memory is refused or
- * the size is out of range. */
+/* A channel of `capacity` elements (0: unbuffered) of `element_size` bytes (0 … 65535). NULL when
+ * memory is refused or the size is out of range. */
 WEFT_API weft_chan *weft_chan_new(size_t element_size, size_t capacity);
 
-/* Nobody may use the channel any more; freeing one with waiters stops the program. NULL is ignored. */
+/* Nobody may use the channel any more; freeing one with waiters stops the program. NULL is ignored.
+ */
 WEFT_API void weft_chan_free(weft_chan *chan);
 
-/* Copies *element into the channel; blocks while it is full. 0, or -EPIPE: the channel is closed. */
+/* Copies *element into the channel; blocks while it is full. 0, or -EPIPE: the channel is closed.
+ */
 WEFT_API int weft_chan_send(weft_chan *chan, const void *element);
 
-/* Copies the next element to *element (NULL: discard); blocks while there is none. 0, or -EPIPE: the channel is closed
- * and drained (*element is zeroed). */
+/* Copies the next element to *element (NULL: discard); blocks while there is none. 0, or -EPIPE:
+ * the channel is closed and drained (*element is zeroed). */
 WEFT_API int weft_chan_recv(weft_chan *chan, void *element);
 
 /* The same without blocking: -EAGAIN. */
@@ -39,7 +43,8 @@ WEFT_API int weft_chan_try_recv(weft_chan *chan, void *element);
 WEFT_API int weft_chan_send_until(weft_chan *chan, const void *element, int64_t deadline);
 WEFT_API int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadline);
 
-/* No more sends; waiting receivers and senders wake. Closing a closed or NULL channel stops the program. */
+/* No more sends; waiting receivers and senders wake. Closing a closed or NULL channel stops the
+ * program. */
 WEFT_API void weft_chan_close(weft_chan *chan);
 
 WEFT_API size_t weft_chan_len(const weft_chan *chan);
@@ -48,14 +53,15 @@ WEFT_API size_t weft_chan_cap(const weft_chan *chan);
 /* One alternative of a select. */
 typedef struct weft_select_case {
     weft_chan *chan;
-    const void *send;  /* not NULL: send this element */
-    void *recv;        /* with send == NULL: receive to here (NULL: discard) */
-    int result;        /* set for the chosen case: as weft_chan_send or weft_chan_recv return */
+    const void *send; /* not NULL: send this element */
+    void *recv;       /* with send == NULL: receive to here (NULL: discard) */
+    int result;       /* set for the chosen case: as weft_chan_send or weft_chan_recv return */
 } weft_select_case;
 
 /*
- * Waits until one of n cases can go on, carries it out and returns its index; several ready ones are chosen from at
- * random, fairly. deadline: WEFT_NEVER, an instant (-ETIMEDOUT), or 0: do not wait (-EAGAIN). n = 0 blocks for ever.
+ * Waits until one of n cases can go on, carries it out and returns its index; several ready ones
+ * are chosen from at random, fairly. deadline: WEFT_NEVER, an instant (-ETIMEDOUT), or 0: do not
+ * wait (-EAGAIN). n = 0 blocks for ever.
  */
 WEFT_API int weft_select(weft_select_case *cases, size_t n, int64_t deadline);
 

@@ -2,18 +2,20 @@
 /*
  * The runtime: goroutines on threads (Ms) through processors (Ps).
  *
- * A goroutine that runs has a P on lease. It may compute for as long as it likes and may call anything that blocks:
- * when others need the P, the runtime takes it away without disturbing the thread, and the goroutine gets one again at
- * its next call into weft. No signals are used for that.
+ * A goroutine that runs has a P on lease. It may compute for as long as it likes and may call
+ * anything that blocks: when others need the P, the runtime takes it away without disturbing the
+ * thread, and the goroutine gets one again at its next call into weft. No signals are used for
+ * that.
  *
- * A goroutine can continue on another thread after any call into weft that may block or yield. Do not keep the address
- * of a thread-local variable (errno included) across such a call. No function of weft makes its caller read errno:
- * failures are returned as negative errno values.
+ * A goroutine can continue on another thread after any call into weft that may block or yield. Do
+ * not keep the address of a thread-local variable (errno included) across such a call. No function
+ * of weft makes its caller read errno: failures are returned as negative errno values.
  *
- * After fork() the child may compute, call exec, or end; it calls no function of weft and writes no trace.
+ * After fork() the child may compute, call exec, or end; it calls no function of weft and writes no
+ * trace.
  *
- * Unless said otherwise a function may be called by goroutines only; elsewhere it returns -EPERM or, where it has no
- * result, stops the program with a message.
+ * Unless said otherwise a function may be called by goroutines only; elsewhere it returns -EPERM
+ * or, where it has no result, stops the program with a message.
  */
 #ifndef WEFT_RUNTIME_H
 #define WEFT_RUNTIME_H
@@ -27,27 +29,31 @@
 WEFT_BEGIN_DECLS
 
 typedef struct weft_options {
-    size_t size;         /* sizeof(weft_options) */
-    unsigned procs;      /* number of Ps, 1 … 1024; 0: WEFT_PROCS, else the CPUs the process may run on */
-    size_t stack_size;   /* bytes of a goroutine's stack, 16 KiB … 1 GiB; 0: 256 KiB. Memory is committed by touching */
-    unsigned max_threads;/* limit of threads; 0: 10000 */
+    size_t size;       /* sizeof(weft_options) */
+    unsigned procs;    /* number of Ps, 1 … 1024; 0: WEFT_PROCS, else the CPUs of the process */
+    size_t stack_size; /* bytes of a goroutine's stack, 16 KiB … 1 GiB; 0: 256 KiB. Memory is
+                          committed by touching */
+    unsigned max_threads; /* limit of threads; 0: 10000 */
 } weft_options;
 
 /*
- * Starts the runtime, runs fn(arg) as the main goroutine and, when it returns, ends the runtime and returns its result.
- * Goroutines that are still there then never continue; their stacks are freed (those which compute or block outside
- * weft at that moment end at their next call into weft). WEFT_TRACE=FILE in the environment traces the whole run.
+ * Starts the runtime, runs fn(arg) as the main goroutine and, when it returns, ends the runtime and
+ * returns its result. Goroutines that are still there then never continue; their stacks are freed
+ * (those which compute or block outside weft at that moment end at their next call into weft).
+ * WEFT_TRACE=FILE in the environment traces the whole run.
  *
- * One runtime at a time; may be called again after it returned. From a plain thread, not from a goroutine.
- * Returns fn's result (0 or positive by convention) or a negative errno value, with a line on standard error, if the
- * runtime cannot start: -EBUSY it runs already, -EINVAL bad option, -ENOMEM, -EAGAIN no thread.
+ * One runtime at a time; may be called again after it returned. From a plain thread, not from a
+ * goroutine. Returns fn's result (0 or positive by convention) or a negative errno value, with a
+ * line on standard error, if the runtime cannot start: -EBUSY it runs already, -EINVAL bad option,
+ * -ENOMEM, -EAGAIN no thread.
  */
 WEFT_API int weft_run(const weft_options *options, int (*fn)(void *arg), void *arg);
 
 /* 1 on a goroutine, 0 elsewhere. Any thread. */
 WEFT_API int weft_in_goroutine(void);
 
-/* Starts fn(arg) as a new goroutine, which runs soon. Returns 0, -ENOMEM (no stack to be had), or -EPERM. */
+/* Starts fn(arg) as a new goroutine, which runs soon. Returns 0, -ENOMEM (no stack to be had), or
+ * -EPERM. */
 WEFT_API int weft_go(void (*fn)(void *arg), void *arg);
 
 /* The same with a stack of stack_size bytes (rounded up; 16 KiB … 1 GiB; else -EINVAL). */
@@ -56,35 +62,38 @@ WEFT_API int weft_go_stack(size_t stack_size, void (*fn)(void *arg), void *arg);
 /* Ends the calling goroutine. */
 WEFT_API WEFT_NORETURN void weft_goexit(void);
 
-/* The calling goroutine's number: 1 is the main goroutine, numbers are never reused. 0 outside goroutines. */
+/* The calling goroutine's number: 1 is the main goroutine, numbers are never reused. 0 outside
+ * goroutines. */
 WEFT_API uint64_t weft_goid(void);
 
 /* Lets other goroutines run. */
 WEFT_API void weft_yield(void);
 
-/* Sets the number of Ps to n (1 … 1024), at any time, and returns the number before; n = 0 only asks. Stops the world
- * for some microseconds. Returns -EINVAL for other n, -ENOMEM, -EPERM. */
+/* Sets the number of Ps to n (1 … 1024), at any time, and returns the number before; n = 0 only
+ * asks. Stops the world for some microseconds. Returns -EINVAL for other n, -ENOMEM, -EPERM. */
 WEFT_API int weft_procs(int n);
 
 /*
- * Brackets code that will block (a system call, a foreign library): the P goes to others at once, and the trace shows a
- * system call with the caller's stack. Not needed for correctness: unannotated blocking is noticed after at most 10 ms.
- * Between the two no function of weft may be called. Outside goroutines both do nothing.
+ * Brackets code that will block (a system call, a foreign library): the P goes to others at once,
+ * and the trace shows a system call with the caller's stack. Not needed for correctness:
+ * unannotated blocking is noticed after at most 10 ms. Between the two no function of weft may be
+ * called. Outside goroutines both do nothing.
  */
 WEFT_API void weft_blocking_enter(void);
 WEFT_API void weft_blocking_exit(void);
 
-/* The tracer of the runtime, for weft/trace.h. Valid inside weft_run; NULL elsewhere. Any thread. */
+/* The tracer of the runtime, for weft/trace.h. Valid inside weft_run; NULL elsewhere. Any thread.
+ */
 WEFT_API weft_tracer *weft_tracer_default(void);
 
 /* Counters of the running runtime. Any thread; all zero outside weft_run. */
 typedef struct weft_stats {
-    size_t size;              /* sizeof(weft_stats), set by the caller */
-    uint64_t goroutines;      /* alive now */
-    uint64_t created;         /* ever */
+    size_t size;         /* sizeof(weft_stats), set by the caller */
+    uint64_t goroutines; /* alive now */
+    uint64_t created;    /* ever */
     uint64_t procs;
-    uint64_t threads;         /* Ms alive now */
-    uint64_t revocations;     /* leases taken from goroutines that computed or blocked too long */
+    uint64_t threads;     /* Ms alive now */
+    uint64_t revocations; /* leases taken from goroutines that computed or blocked too long */
     uint64_t world_stops;
 } weft_stats;
 WEFT_API void weft_stats_get(weft_stats *stats);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Synchronisation between goroutines. All objects are plain structs, ready when zeroed, never to be copied in use;
- * they need no destruction. A goroutine that waits gives its P to others.
+ * Synchronisation between goroutines. All objects are plain structs, ready when zeroed, never to be
+ * copied in use; they need no destruction. A goroutine that waits gives its P to others.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
@@ -18,7 +18,10 @@ typedef struct weft_mutex {
     uint32_t lock[2];
     void *head, *tail;
 } weft_mutex;
-#define WEFT_MUTEX_INIT {0, {0, 0}, 0, 0}
+#define WEFT_MUTEX_INIT                                                                            \
+    {                                                                                              \
+        0, {0, 0}, 0, 0                                                                            \
+    }
 
 WEFT_API void weft_mutex_lock(weft_mutex *mutex);
 /* 1 if it was taken, else 0. */
@@ -32,9 +35,13 @@ typedef struct weft_waitgroup {
     uint32_t lock[2];
     void *head, *tail;
 } weft_waitgroup;
-#define WEFT_WAITGROUP_INIT {0, {0, 0}, 0, 0}
+#define WEFT_WAITGROUP_INIT                                                                        \
+    {                                                                                              \
+        0, {0, 0}, 0, 0                                                                            \
+    }
 
-/* Adds n (may be negative) to the count; at 0 all waiters go on. A negative count stops the program. */
+/* Adds n (may be negative) to the count; at 0 all waiters go on. A negative count stops the
+ * program. */
 WEFT_API void weft_waitgroup_add(weft_waitgroup *group, int n);
 WEFT_API void weft_waitgroup_done(weft_waitgroup *group);
 WEFT_API void weft_waitgroup_wait(weft_waitgroup *group);
@@ -44,7 +51,10 @@ typedef struct weft_cond {
     uint32_t lock[2];
     void *head, *tail;
 } weft_cond;
-#define WEFT_COND_INIT {{0, 0}, 0, 0}
+#define WEFT_COND_INIT                                                                             \
+    {                                                                                              \
+        {0, 0}, 0, 0                                                                               \
+    }
 
 /* Unlocks mutex and waits for a signal as one step; locks mutex again before it returns. */
 WEFT_API void weft_cond_wait(weft_cond *cond, weft_mutex *mutex);

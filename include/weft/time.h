@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Time: sleeping and timers. Instants and durations are int64_t nanoseconds; instants count from the process's start. */
+/* Time: sleeping and timers. Instants and durations are int64_t nanoseconds; instants count from
+ * the process's start. */
 #ifndef WEFT_TIME_H
 #define WEFT_TIME_H
 
@@ -23,18 +24,20 @@ WEFT_API int64_t weft_now(void);
 WEFT_API void weft_sleep(int64_t duration);
 
 /*
- * A timer runs a function at an instant, once or periodically. The function runs on a goroutine of its own when the
- * time has come; it may block. New timers are stopped.
+ * A timer runs a function at an instant, once or periodically. The function runs on a goroutine of
+ * its own when the time has come; it may block. New timers are stopped.
  */
 typedef struct weft_timer weft_timer;
 
 /* Returns NULL when memory is refused. */
 WEFT_API weft_timer *weft_timer_new(void (*fn)(void *arg), void *arg);
 
-/* (Re)starts: first after `delay`, then every `period` (0: once). Returns 1 if the timer was active before, else 0. */
+/* (Re)starts: first after `delay`, then every `period` (0: once). Returns 1 if the timer was active
+ * before, else 0. */
 WEFT_API int weft_timer_start(weft_timer *timer, int64_t delay, int64_t period);
 
-/* Returns 1 if it was active (a one-shot timer then does not fire any more), 0 if not. Does not wait for the function. */
+/* Returns 1 if it was active (a one-shot timer then does not fire any more), 0 if not. Does not
+ * wait for the function. */
 WEFT_API int weft_timer_stop(weft_timer *timer);
 
 /* Stops and frees. The function may still be running. */

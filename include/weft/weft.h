@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything a program on weft's runtime uses. The tracer's host interface (weft/trace_host.h) and the reader
- * (weft/reader.h) are separate parts. */
+/* Everything a program on weft's runtime uses. The tracer's host interface (weft/trace_host.h) and
+ * the reader (weft/reader.h) are separate parts. */
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 

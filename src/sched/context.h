@@ -74,7 +74,8 @@ static inline void context_clean(void *low, size_t size)
 #endif
 }
 
-/* Memory of the runtime that may hold the only pointer to something on the heap: LeakSanitizer looks there as well. */
+/* Memory of the runtime that may hold the only pointer to something on the heap: LeakSanitizer
+ * looks there as well. */
 static inline void context_root_add(const void *low, size_t size)
 {
 #ifdef SCHED_ASAN

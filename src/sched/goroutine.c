@@ -59,7 +59,8 @@ static char *slab_cut(size_t size)
             base_pages_free(slab, sizeof *slab);
             return NULL;
         }
-        base_pages_no_huge(slab->memory, bytes); /* one touched page of a stack must not become 2 MiB */
+        base_pages_no_huge(slab->memory,
+                           bytes); /* one touched page of a stack must not become 2 MiB */
         slab->size = bytes;
         slab->next = pool.slabs;
         pool.slabs = slab;

@@ -98,7 +98,8 @@ static int hog_body(void *arg)
     dodge(3);
     weft_stats stats = {.size = sizeof stats};
     weft_stats_get(&stats);
-    check(stats.revocations >= 1 || stats.procs > 1); /* with more Ps the hogs may be in nobody's way */
+    check(stats.revocations >= 1 ||
+          stats.procs > 1); /* with more Ps the hogs may be in nobody's way */
     __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
     reach(6);
     return 0;
