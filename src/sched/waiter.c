@@ -136,6 +136,7 @@ void waiter_wake(struct m *m, struct waiter *w, int32_t result)
     struct g *g = w->g;
     wait_end(w, result);
     sched_ready(m, g);
+    torture_point("waiter_wake"); /* W5 */
 }
 
 void waiters_wake_all(struct m *m, struct waiter *list, int32_t result)
@@ -149,6 +150,7 @@ void waiters_wake_all(struct m *m, struct waiter *list, int32_t result)
     }
     if (ready.count)
         sched_ready_list(m, &ready);
+    torture_point("waiters_wake_all"); /* W5 */
 }
 
 static struct wait *wait_of(struct wait_timer *timer)

@@ -322,6 +322,52 @@ static void one_of_many_wakers_wins(void)
     weft_chan_free(done);
 }
 
+enum { LANES = 4 };
+
+struct lane {
+    weft_chan *chan;
+    weft_waitgroup *group;
+    int rounds, next;
+};
+
+static void drive(void *arg)
+{
+    struct lane *l = arg;
+    for (int i = 0; i < l->rounds; i++) {
+        CHECK_EQ(weft_chan_send(l->chan, &i), 0);
+        if (i % 3 == 0)
+            weft_yield();
+    }
+    weft_waitgroup_done(l->group);
+}
+
+/* Each select is followed at once by another one, on other channels, while wakers of the first are
+ * still about to find out that they have lost: W2. */
+static void a_late_waker_does_not_end_the_next_wait(void)
+{
+    struct lane lanes[LANES];
+    weft_waitgroup group = WEFT_WAITGROUP_INIT;
+    int rounds = ROUNDS(30000);
+    weft_waitgroup_add(&group, LANES);
+    for (int i = 0; i < LANES; i++) {
+        lanes[i] = (struct lane){weft_chan_new(sizeof(int), 0), &group, rounds, 0};
+        go(drive, &lanes[i]);
+    }
+    for (int i = 0; i < LANES * rounds; i++) {
+        struct lane *pair = &lanes[i % 2 * 2];
+        int values[2] = {-1, -1};
+        weft_select_case cases[2] = {{.chan = pair[0].chan, .recv = &values[0]},
+                                     {.chan = pair[1].chan, .recv = &values[1]}};
+        int index = weft_select(cases, 2, WEFT_NEVER);
+        CHECK(index >= 0);
+        CHECK_EQ(values[!index], -1);
+        CHECK_EQ(values[index], pair[index].next++);
+    }
+    weft_waitgroup_wait(&group);
+    for (int i = 0; i < LANES; i++)
+        weft_chan_free(lanes[i].chan);
+}
+
 enum { CROSSROADS = 3, TRAVELLERS = 12 };
 
 struct traveller {
@@ -457,6 +503,7 @@ ON_ALL_PROCS(a_select_does_not_meet_itself)
 ON_ALL_PROCS(selects_that_send_and_receive_on_one_channel_pair_up)
 ON_ALL_PROCS(one_channel_many_times_is_taken_once)
 ON_ALL_PROCS(one_of_many_wakers_wins)
+ON_ALL_PROCS(a_late_waker_does_not_end_the_next_wait)
 ON_ALL_PROCS(selects_against_selects_lose_nothing)
 ON_ALL_PROCS(order_is_kept_through_select)
 ON_ALL_PROCS(nothing_to_select_from_blocks_for_ever)
@@ -473,6 +520,7 @@ int main(int argc, char **argv)
         TEST(selects_that_send_and_receive_on_one_channel_pair_up),
         TEST(one_channel_many_times_is_taken_once),
         TEST(one_of_many_wakers_wins),
+        TEST(a_late_waker_does_not_end_the_next_wait),
         TEST(selects_against_selects_lose_nothing),
         TEST(order_is_kept_through_select),
         TEST(nothing_to_select_from_blocks_for_ever),
