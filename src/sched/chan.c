@@ -23,7 +23,7 @@
  *   Closing from a thread that is not a goroutine: there is no M, and waiters go to the global
  *     queue.
  */
-#include "sched/chan.h"
+#include "sched/chan_ops.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -23,7 +23,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "sched/chan.h"
+#include "sched/chan_ops.h"
 
 enum { CASES_INLINE = 8 };
 

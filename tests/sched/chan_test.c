@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "sched/chan.h"
+#include "sched/chan_ops.h"
 
 static void await_receivers(weft_chan *c, unsigned n)
 {

@@ -2,7 +2,7 @@
 /* Select: choice, fairness, waiting on many channels, and the claim between several wakers. */
 #include "sched/support.h"
 
-#include "sched/chan.h"
+#include "sched/chan_ops.h"
 
 /* ---- Choice ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel's inside, for chan.c and select.c. */
-#ifndef WEFT_SCHED_CHAN_H
-#define WEFT_SCHED_CHAN_H
+/* The inside of a channel, and one attempt at each operation: for chan.c and select.c. */
+#ifndef WEFT_SCHED_CHAN_OPS_H
+#define WEFT_SCHED_CHAN_OPS_H
 
 #include <errno.h>
 #include <stdbool.h>
