@@ -174,7 +174,11 @@ typedef struct weft_trace_p_view {
 } weft_trace_p_view;
 
 typedef struct weft_trace_host {
-    size_t size;   /* sizeof(weft_trace_host) */
+    size_t size; /* sizeof(weft_trace_host) */
+    uint32_t
+        *enabled;  /* NULL, or a word of the host's that the tracer keeps as its hint: not 0 while
+                    * tracing may  be on. For hosts with one tracer, which then test it without a
+                    * detour; changed to 1 with  the world stopped only. Atomic, relaxed. */
     void *context; /* first argument of every callback */
 
     /* The tracer's thread begins (at the first start of a stream) and ends. thread_start returns

@@ -163,7 +163,8 @@ static inline struct g *g_list_pop(struct g_list *list)
 
 /* The one runtime of the process. */
 struct sched {
-    base_lock lock; /* rank SCHED */
+    uint32_t tracing; /* atomic; the tracer's hint (weft_trace_host.enabled) */
+    base_lock lock;   /* rank SCHED */
     struct g_list
         global; /* lock: lock; global_count mirrors its length for readers without the lock */
     uint32_t global_count; /* atomic */
@@ -198,13 +199,13 @@ struct sched {
 
     weft_tracer *tracer;
 };
-extern struct sched sched;
+extern struct sched sched __attribute__((visibility("hidden"))); /* no detour through the GOT */
 
 /* ---- machine.c: this thread's M ---- */
 
 /* The calling thread's M or NULL. Out of line on purpose: a goroutine may continue on another
  * thread, and a compiler may keep the address of a thread-local variable over a switch. */
-struct m *m_self(void);
+struct m *m_self(void) __attribute__((visibility("hidden")));
 
 /* ---- lease.c: entering and leaving the runtime ---- */
 

@@ -131,14 +131,17 @@ void sched_arrive(struct m *m)
 /* ---- Switching ---- */
 
 /* g, which the caller owns, becomes the M's current goroutine. */
-static void make_current(struct m *m, struct g *g, bool inherits)
+static inline void make_current(struct m *m, struct g *g, bool inherits, bool traced)
 {
     if (!inherits)
         atomic_store_relaxed(&m->p->tick, m->p->tick + 1);
     m->g = g;
     atomic_store_release(&g->m, m); /* pairs with each_g(): it reads the thread's id */
     torture_point("make_current");
-    hook_go_start(m);
+    if (traced)
+        hook_go_start(m);
+    else
+        hook_set_status(g, G_RUNNING);
 }
 
 /* Leaves goroutine `from` for the goroutine `to`, or for the M's own context if `to` is NULL. */
@@ -190,7 +193,10 @@ static struct g *pick_local(struct p *p, bool *inherits)
     return runq_pop_owner(&p->runq, inherits);
 }
 
-struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg)
+/* traced: events of the start are to be emitted; a constant, so that the usual case has no test for
+ * it. */
+static inline __attribute__((always_inline)) struct m *
+switch_away(struct m *m, enum after_switch after, void *arg, bool traced)
 {
     struct g *from = m->g;
     bool inherits;
@@ -198,14 +204,19 @@ struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg)
     m->after = after;
     m->after_arg = arg;
     if (next)
-        make_current(m, next, inherits);
+        make_current(m, next, inherits, traced);
     return switch_from(m, from, next);
+}
+
+struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg)
+{
+    return switch_away(m, after, arg, true);
 }
 
 static void run_goroutine(struct m *m, struct g *g, bool inherits)
 {
     void *fake = NULL;
-    make_current(m, g, inherits);
+    make_current(m, g, inherits, true);
     context_announce(&fake, g->fiber, g->stack_low, (size_t)((char *)g - g->stack_low));
     weft_context_switch(&m->sp, g->sp);
     context_arrived(fake);
@@ -214,17 +225,28 @@ static void run_goroutine(struct m *m, struct g *g, bool inherits)
 
 /* ---- Park, ready, yield ---- */
 
-struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason)
+/* The variants for tracing stand apart and are tail calls: while tracing is off, a park or a
+ * wake-up pays for one test. */
+static __attribute__((cold, noinline)) struct m *park_traced(struct m *m, base_lock *lock,
+                                                             weft_trace_block_reason reason)
 {
     hook_go_block(m, reason);
     torture_point("park: blocked, not off its stack");
-    return sched_switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock);
+    return switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock, true);
 }
 
-void sched_ready(struct m *m, struct g *g)
+struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason)
 {
-    torture_point("ready: taken off its queue");
-    hook_go_unblock(m, g);
+    if (hook_tracing())
+        return park_traced(m, lock, reason);
+    hook_set_waiting(m->g, reason);
+    torture_point("park: blocked, not off its stack");
+    return switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock, false);
+}
+
+/* g is runnable: next on the caller's P. */
+static inline void enqueue_ready(struct m *m, struct g *g)
+{
     torture_point("ready: runnable, not queued");
     if (!m || !m->p) {
         sched_global_put(g);
@@ -235,6 +257,23 @@ void sched_ready(struct m *m, struct g *g)
         local_put(m->p, displaced);
         proc_wake_one();
     }
+}
+
+static __attribute__((cold, noinline)) void ready_traced(struct m *m, struct g *g)
+{
+    hook_go_unblock(m, g);
+    enqueue_ready(m, g);
+}
+
+void sched_ready(struct m *m, struct g *g)
+{
+    torture_point("ready: taken off its queue");
+    if (hook_tracing()) {
+        ready_traced(m, g);
+        return;
+    }
+    hook_set_status(g, G_RUNNABLE);
+    enqueue_ready(m, g);
 }
 
 void sched_ready_list(struct m *m, struct g_list *list)

@@ -11,13 +11,14 @@
 
 #include "sched/sched.h"
 
+/* Whether events may have to be emitted. It does not become true while the caller is inside the
+ * runtime, as that takes a stopped world: one test serves a whole section. */
 static inline bool hook_tracing(void)
 {
 #ifdef WEFT_WITHOUT_HOOKS /* a benchmark's build, to measure what this branch costs */
     return false;
 #endif
-    return unlikely(
-        atomic_load_relaxed(&((struct weft_tracer_hint *)(void *)sched.tracer)->enabled) != 0);
+    return unlikely(atomic_load_relaxed(&sched.tracing) != 0);
 }
 
 static inline void hook_set_status(struct g *g, enum g_status status)
@@ -25,14 +26,17 @@ static inline void hook_set_status(struct g *g, enum g_status status)
     atomic_store_relaxed(&g->status, (uint32_t)status);
 }
 
-void hook_go_start_traced(struct m *m);
-void hook_go_block_traced(struct m *m, weft_trace_block_reason reason);
-void hook_go_stop_traced(struct m *m, weft_trace_stop_reason reason);
-void hook_go_unblock_traced(struct m *m, struct g *g);
-void hook_go_create_traced(struct m *m, struct g *g);
-void hook_go_end_traced(struct m *m);
-void hook_proc_start_traced(struct m *m);
-void hook_proc_stop_traced(struct m *m);
+/* Out of the way of the code that runs while tracing is off: no registers saved for their sake. */
+#define HOOK_COLD __attribute__((cold, visibility("hidden")))
+
+HOOK_COLD void hook_go_start_traced(struct m *m);
+HOOK_COLD void hook_go_block_traced(struct m *m, weft_trace_block_reason reason);
+HOOK_COLD void hook_go_stop_traced(struct m *m, weft_trace_stop_reason reason);
+HOOK_COLD void hook_go_unblock_traced(struct m *m, struct g *g);
+HOOK_COLD void hook_go_create_traced(struct m *m, struct g *g);
+HOOK_COLD void hook_go_end_traced(struct m *m);
+HOOK_COLD void hook_proc_start_traced(struct m *m);
+HOOK_COLD void hook_proc_stop_traced(struct m *m);
 
 /* m->g runs now. */
 static inline void hook_go_start(struct m *m)
@@ -50,6 +54,13 @@ static inline void hook_go_block(struct m *m, weft_trace_block_reason reason)
         hook_go_block_traced(m, reason);
     else
         hook_set_status(m->g, G_WAITING);
+}
+
+/* The same when the caller has found that tracing is off. */
+static inline void hook_set_waiting(struct g *g, weft_trace_block_reason reason)
+{
+    atomic_store_relaxed(&g->wait_reason, (uint8_t)reason);
+    hook_set_status(g, G_WAITING);
 }
 
 /* m->g goes back to a queue. */

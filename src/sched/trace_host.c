@@ -161,6 +161,7 @@ int trace_host_init(void)
 {
     const weft_trace_host host = {
         .size = sizeof host,
+        .enabled = &sched.tracing,
         .thread_start = thread_start,
         .thread_stop = thread_stop,
         .attach = attach,

@@ -156,7 +156,7 @@ int trace_begin(weft_tracer *tracer)
     torture_point("trace start: before the world stops");
     host->world_stop(host->context);
     /* Relaxed: world_start orders it before whatever the other Ms do next (INV-15). */
-    atomic_store_relaxed(&tracer->hint.enabled, 1);
+    trace_set_enabled(tracer, 1);
     torture_point("trace start: enabled, no generation");
     fence_store(&tracer->generation, first);
     open_generation(tracer, self, true);
@@ -289,6 +289,6 @@ void trace_advance(weft_tracer *tracer, bool stop)
 
     collect(tracer, n);
     if (stop)
-        atomic_store_relaxed(&tracer->hint.enabled, 0);
+        trace_set_enabled(tracer, 0);
     deliver(tracer, n);
 }

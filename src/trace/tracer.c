@@ -77,7 +77,7 @@ void weft_tracer_after_fork(weft_tracer *tracer)
     uint64_t open = tracer->generation;
     if (open)
         tracer->last_generation = open;
-    atomic_store_relaxed(&tracer->hint.enabled, 0);
+    trace_set_enabled(tracer, 0);
     atomic_store_relaxed(&tracer->generation, 0);
     trace_ms_forget(tracer);
     lock_init(&tracer->lock, BASE_RANK_TRACE);
