@@ -292,6 +292,20 @@ static void wait_for_work(weft_tracer *tracer)
     (void)base_note_wait(&tracer->wake, timeout);
 }
 
+/* The generation has grown large. A request that was made while the one before was still being
+ * delivered, and both were counted, is stale once that has been freed: ending the new one for it
+ * would make it needlessly small. */
+static bool must_end_early(weft_tracer *tracer)
+{
+    if (!atomic_load_relaxed(&tracer->asked))
+        return false;
+    if (trace_arena_is_half_full(&tracer->arena))
+        return true;
+    atomic_store_relaxed(&tracer->asked, 0);
+    /* Who crossed the mark before that store has not asked again; later ones will. */
+    return trace_arena_is_half_full(&tracer->arena);
+}
+
 static struct trace_command *work_until_quit(weft_tracer *tracer)
 {
     for (;;) {
@@ -302,8 +316,8 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
         }
         if (command) {
             execute(tracer, command); /* and it is gone */
-        } else if (tracing(tracer) && (atomic_load_relaxed(&tracer->asked) ||
-                                       base_clock_monotonic() >= tracer->next_tick)) {
+        } else if (tracing(tracer) &&
+                   (must_end_early(tracer) || base_clock_monotonic() >= tracer->next_tick)) {
             advance(tracer);
         } else {
             wait_for_work(tracer);
