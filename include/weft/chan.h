@@ -61,8 +61,8 @@ typedef struct weft_select_case {
 /*
  * Waits until one of n cases can go on, carries it out and returns its index; several ready ones
  * are chosen from at random, fairly. deadline: WEFT_NEVER, an instant (-ETIMEDOUT), or 0: do not
- * wait (-EAGAIN). n = 0 and WEFT_NEVER blocks for ever. More than 8 cases need memory: -ENOMEM if it
- * is refused. The cases and what they point to must stay as they are until the call returns.
+ * wait (-EAGAIN). n = 0 and WEFT_NEVER blocks for ever. More than 8 cases need memory: -ENOMEM if
+ * it is refused. The cases and what they point to must stay as they are until the call returns.
  */
 WEFT_API int weft_select(weft_select_case *cases, size_t n, int64_t deadline);
 
