@@ -8,13 +8,13 @@
  * turn; several can be fed from one pass. None keeps events: memory grows with what the trace names
  * (live goroutines, groups, stacks), not with its length.
  *
- *     weft_stats *stats;
- *     int status = weft_stats_new(&stats, reader);
+ *     weft_summary *summary;
+ *     int status = weft_summary_new(&summary, reader);
  *     while (status == 0 && (status = weft_reader_next(reader, &event)) == 1)
- *         status = weft_stats_event(stats, &event);
- *     if (weft_stats_finish(stats) == 0)
- *         use(weft_stats_totals(stats));
- *     weft_stats_free(stats);
+ *         status = weft_summary_event(summary, &event);
+ *     if (weft_summary_finish(summary) == 0)
+ *         use(weft_summary_totals(summary));
+ *     weft_summary_free(summary);
  *
  * A trace that ends in an error can be finished all the same: the result covers what was sound.
  *
@@ -114,7 +114,7 @@ typedef struct weft_group_stats {
     weft_shares blocked, ranges;
 } weft_group_stats;
 
-/* -------- statistics of a whole trace -------- */
+/* -------- summary of a whole trace -------- */
 
 typedef struct weft_metric {
     uint64_t changes; /* 0: never reported, the others mean nothing */
@@ -139,32 +139,32 @@ typedef struct weft_totals {
     const weft_histogram *latency;
 } weft_totals;
 
-typedef struct weft_stats weft_stats;
+typedef struct weft_summary weft_summary;
 
 /* The reader must outlive the analysis. */
-WEFT_API WEFT_MUST_USE int weft_stats_new(weft_stats **stats, const weft_reader *reader);
+WEFT_API WEFT_MUST_USE int weft_summary_new(weft_summary **summary, const weft_reader *reader);
 
 /*
  * Have each goroutine told when it ends, or at the end of the trace. The record holds during the
- * call. What the function returns other than 0 is returned by weft_stats_event or _finish.
+ * call. What the function returns other than 0 is returned by weft_summary_event or _finish.
  */
 typedef int (*weft_goroutine_fn)(void *context, const weft_goroutine_stats *goroutine);
-WEFT_API void weft_stats_each_goroutine(weft_stats *stats, weft_goroutine_fn function,
-                                        void *context);
+WEFT_API void weft_summary_each_goroutine(weft_summary *summary, weft_goroutine_fn function,
+                                          void *context);
 
-WEFT_API WEFT_MUST_USE int weft_stats_event(weft_stats *stats, const weft_event *event);
+WEFT_API WEFT_MUST_USE int weft_summary_event(weft_summary *summary, const weft_event *event);
 
 /* Ends all that is still under way, at the last event. Once, before asking for results. */
-WEFT_API WEFT_MUST_USE int weft_stats_finish(weft_stats *stats);
+WEFT_API WEFT_MUST_USE int weft_summary_finish(weft_summary *summary);
 
-WEFT_API const weft_totals *weft_stats_totals(weft_stats *stats);
+WEFT_API const weft_totals *weft_summary_totals(weft_summary *summary);
 
-/* Groups by entry function, in no order. weft_stats_group gives 0, or -ERANGE. */
-WEFT_API size_t weft_stats_groups(const weft_stats *stats);
-WEFT_API int weft_stats_group(weft_stats *stats, size_t index, weft_group_stats *group);
+/* Groups by entry function, in no order. weft_summary_group gives 0, or -ERANGE. */
+WEFT_API size_t weft_summary_groups(const weft_summary *summary);
+WEFT_API int weft_summary_group(weft_summary *summary, size_t index, weft_group_stats *group);
 
 /* NULL accepted. */
-WEFT_API void weft_stats_free(weft_stats *stats);
+WEFT_API void weft_summary_free(weft_summary *summary);
 
 /* -------- one goroutine -------- */
 

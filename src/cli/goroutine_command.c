@@ -11,7 +11,7 @@ typedef unsigned long long ull;
 struct story {
     uint64_t id;
     weft_watch *watch;
-    weft_stats *stats;
+    weft_summary *summary;
     weft_goroutine_stats found;
     weft_share *blocked, *ranges;
     bool seen;
@@ -50,10 +50,10 @@ static int read_all(weft_reader *reader, struct story *story)
     while (!failed && (status = weft_reader_next(reader, &event)) == 1) {
         failed = weft_watch_event(story->watch, &event);
         if (!failed)
-            failed = weft_stats_event(story->stats, &event);
+            failed = weft_summary_event(story->summary, &event);
     }
     if (!failed)
-        failed = weft_stats_finish(story->stats);
+        failed = weft_summary_finish(story->summary);
     weft_watch_finish(story->watch);
     return failed ? failed : status;
 }
@@ -262,13 +262,13 @@ static int tell(const char *path, weft_reader *reader, struct story *story, bool
 {
     int status = weft_watch_new(&story->watch, reader, story->id);
     if (status == 0)
-        status = weft_stats_new(&story->stats, reader);
+        status = weft_summary_new(&story->summary, reader);
     if (status == 0) {
-        weft_stats_each_goroutine(story->stats, on_goroutine, story);
+        weft_summary_each_goroutine(story->summary, on_goroutine, story);
         status = read_all(reader, story);
     }
     if (status != -ENOMEM && story->seen) {
-        story->origin = weft_stats_totals(story->stats)->begin;
+        story->origin = weft_summary_totals(story->summary)->begin;
         if (json)
             put_json_story(story, timeline, status == 0);
         else
@@ -315,7 +315,7 @@ int cli_goroutine(int argc, char **argv)
     status = tell(path, reader, &story, timeline, json);
     free(story.blocked);
     free(story.ranges);
-    weft_stats_free(story.stats);
+    weft_summary_free(story.summary);
     weft_watch_free(story.watch);
     weft_reader_free(reader);
     return status;

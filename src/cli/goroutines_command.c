@@ -211,11 +211,11 @@ static void attach_shares(struct list *list)
 static int show(const char *path, weft_reader *reader, struct list *list,
                 const struct column *column, bool json)
 {
-    weft_stats *stats;
-    int status = weft_stats_new(&stats, reader);
+    weft_summary *summary;
+    int status = weft_summary_new(&summary, reader);
     if (status == 0) {
-        weft_stats_each_goroutine(stats, keep, list);
-        status = cli_stats_read(reader, stats);
+        weft_summary_each_goroutine(summary, keep, list);
+        status = cli_summary_read(reader, summary);
     }
     if (status != -ENOMEM) {
         attach_shares(list);
@@ -227,7 +227,7 @@ static int show(const char *path, weft_reader *reader, struct list *list,
             put_rows(list);
     }
     status = cli_flush(0) | cli_finish(path, reader, status);
-    weft_stats_free(stats);
+    weft_summary_free(summary);
     return status;
 }
 

@@ -126,14 +126,14 @@ int cli_finish(const char *path, const weft_reader *reader, int status)
     return 1;
 }
 
-int cli_stats_read(weft_reader *reader, weft_stats *stats)
+int cli_summary_read(weft_reader *reader, weft_summary *summary)
 {
     weft_event event;
     int status = 1, failed = 0;
     while (!failed && (status = weft_reader_next(reader, &event)) == 1)
-        failed = weft_stats_event(stats, &event);
+        failed = weft_summary_event(summary, &event);
     if (!failed)
-        failed = weft_stats_finish(stats);
+        failed = weft_summary_finish(summary);
     return failed ? failed : status;
 }
 

@@ -39,7 +39,7 @@ int64_t cli_sum_times(const weft_times *times);
 int cli_finish(const char *path, const weft_reader *reader, int status);
 
 /* Feeds all events of a reader and finishes. Returns 0, or what went wrong. */
-int cli_stats_read(weft_reader *reader, weft_stats *stats);
+int cli_summary_read(weft_reader *reader, weft_summary *summary);
 
 /* A number of an option: digits only. False if it is none. */
 bool cli_number_parse(const char *text, uint64_t *number);

@@ -26,16 +26,16 @@ static int by_execution(const void *left, const void *right)
 }
 
 /* Groups by execution time, the largest first. 0 or -ENOMEM. */
-static int rank_groups(weft_stats *stats, struct ranked **out)
+static int rank_groups(weft_summary *summary, struct ranked **out)
 {
-    size_t count = weft_stats_groups(stats);
+    size_t count = weft_summary_groups(summary);
     struct ranked *ranked = *out = malloc((count + 1) * sizeof *ranked);
     if (!ranked)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
         weft_group_stats group;
         ranked[i] = (struct ranked){i, 0};
-        if (weft_stats_group(stats, i, &group) == 0)
+        if (weft_summary_group(summary, i, &group) == 0)
             ranked[i].time = group.times.time[WEFT_SPENT_RUNNING];
     }
     qsort(ranked, count, sizeof *ranked, by_execution);
@@ -167,23 +167,23 @@ static void put_group(const weft_group_stats *group)
     }
 }
 
-static void put_groups(weft_stats *stats, const struct ranked *ranked, uint64_t top)
+static void put_groups(weft_summary *summary, const struct ranked *ranked, uint64_t top)
 {
-    size_t count = weft_stats_groups(stats);
+    size_t count = weft_summary_groups(summary);
     weft_group_stats group;
     cli_printf("\n%-*s %9s %10s %10s %10s %10s\n", NAME_WIDTH, "Goroutines by entry function",
                "count", "running", "runnable", "blocked", "syscall");
     for (size_t i = 0; i < count && (!top || i < top); i++)
-        if (weft_stats_group(stats, ranked[i].index, &group) == 0)
+        if (weft_summary_group(summary, ranked[i].index, &group) == 0)
             put_group(&group);
     if (top && count > top)
         cli_printf("… and %zu more (--top 0 shows all)\n", count - (size_t)top);
 }
 
-static void put_summary(const char *path, const weft_reader *reader, weft_stats *stats,
+static void put_summary(const char *path, const weft_reader *reader, weft_summary *summary,
                         const struct ranked *ranked, uint64_t top)
 {
-    const weft_totals *totals = weft_stats_totals(stats);
+    const weft_totals *totals = weft_summary_totals(summary);
     put_head(path, reader, totals);
     put_latency(totals->latency);
     put_latency_bars(totals->latency);
@@ -191,7 +191,7 @@ static void put_summary(const char *path, const weft_reader *reader, weft_stats 
     put_reasons("Blocked, by reason", totals->blocked);
     put_reasons("Ranges: stops of the world, collector", totals->ranges);
     put_heap(totals);
-    put_groups(stats, ranked, top);
+    put_groups(summary, ranked, top);
 }
 
 /* -------- JSON -------- */
@@ -272,10 +272,10 @@ static void json_group(const weft_group_stats *group)
     cli_json_end();
 }
 
-static void json_summary(const weft_reader *reader, weft_stats *stats, const struct ranked *ranked,
-                         uint64_t top, bool complete)
+static void json_summary(const weft_reader *reader, weft_summary *summary,
+                         const struct ranked *ranked, uint64_t top, bool complete)
 {
-    const weft_totals *totals = weft_stats_totals(stats);
+    const weft_totals *totals = weft_summary_totals(summary);
     weft_group_stats group;
     cli_json_begin(NULL, '{');
     json_counts(reader, totals, complete);
@@ -285,8 +285,8 @@ static void json_summary(const weft_reader *reader, weft_stats *stats, const str
     json_metric("heap_bytes", &totals->heap);
     json_metric("heap_goal_bytes", &totals->heap_goal);
     cli_json_begin("groups", '[');
-    for (size_t i = 0; i < weft_stats_groups(stats) && (!top || i < top); i++)
-        if (weft_stats_group(stats, ranked[i].index, &group) == 0)
+    for (size_t i = 0; i < weft_summary_groups(summary) && (!top || i < top); i++)
+        if (weft_summary_group(summary, ranked[i].index, &group) == 0)
             json_group(&group);
     cli_json_end();
     cli_json_end();
@@ -297,19 +297,19 @@ static void json_summary(const weft_reader *reader, weft_stats *stats, const str
 static int summarise(const char *path, weft_reader *reader, uint64_t top, bool json)
 {
     struct ranked *ranked = NULL;
-    weft_stats *stats;
-    int status = weft_stats_new(&stats, reader);
+    weft_summary *summary;
+    int status = weft_summary_new(&summary, reader);
     if (status == 0)
-        status = cli_stats_read(reader, stats);
-    if (status != -ENOMEM && rank_groups(stats, &ranked) != 0)
+        status = cli_summary_read(reader, summary);
+    if (status != -ENOMEM && rank_groups(summary, &ranked) != 0)
         status = -ENOMEM;
     if (status != -ENOMEM && json)
-        json_summary(reader, stats, ranked, top, status == 0);
+        json_summary(reader, summary, ranked, top, status == 0);
     else if (status != -ENOMEM)
-        put_summary(path, reader, stats, ranked, top);
+        put_summary(path, reader, summary, ranked, top);
     status = cli_flush(0) | cli_finish(path, reader, status);
     free(ranked);
-    weft_stats_free(stats);
+    weft_summary_free(summary);
     return status;
 }
 

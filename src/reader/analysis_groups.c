@@ -3,25 +3,25 @@
 #include <errno.h>
 #include <string.h>
 
-#include "reader/analysis_state.h"
+#include "reader/analysis_summary.h"
 
-static uint32_t group_find(struct weft_stats *stats, uint32_t name)
+static uint32_t group_find(struct weft_summary *summary, uint32_t name)
 {
-    while (stats->group_of.count <= name) {
-        uint32_t *slot = READER_PUSH(&stats->group_of);
+    while (summary->group_of.count <= name) {
+        uint32_t *slot = READER_PUSH(&summary->group_of);
         if (!slot)
             return READER_ABSENT;
         *slot = 0;
     }
-    if (stats->group_of.at[name])
-        return stats->group_of.at[name] - 1;
-    struct analysis_group *group = READER_PUSH(&stats->groups);
+    if (summary->group_of.at[name])
+        return summary->group_of.at[name] - 1;
+    struct analysis_group *group = READER_PUSH(&summary->groups);
     if (!group)
         return READER_ABSENT;
     *group =
         (struct analysis_group){.name = name, .blocked = READER_ABSENT, .ranges = READER_ABSENT};
-    stats->group_of.at[name] = stats->groups.count;
-    return stats->groups.count - 1;
+    summary->group_of.at[name] = summary->groups.count;
+    return summary->groups.count - 1;
 }
 
 static void times_add(weft_times *to, const weft_times *from)
@@ -33,18 +33,18 @@ static void times_add(weft_times *to, const weft_times *from)
     }
 }
 
-int analysis_group_add(struct weft_stats *stats, struct analysis_goroutine *g, int64_t time)
+int analysis_group_add(struct weft_summary *summary, struct analysis_goroutine *g, int64_t time)
 {
-    uint32_t index = group_find(stats, g->name);
+    uint32_t index = group_find(summary, g->name);
     if (index == READER_ABSENT)
         return -ENOMEM;
-    struct analysis_group *group = &stats->groups.at[index];
+    struct analysis_group *group = &summary->groups.at[index];
     group->goroutines++;
     analysis_add(&group->lifetime, analysis_span(g->created, time));
     times_add(&group->times, &g->times);
-    times_add(&stats->totals.times, &g->times);
-    return analysis_list_merge(stats, &group->blocked, &g->blocked) &&
-                   analysis_list_merge(stats, &group->ranges, &g->ranges)
+    times_add(&summary->totals.times, &g->times);
+    return analysis_list_merge(summary, &group->blocked, &g->blocked) &&
+                   analysis_list_merge(summary, &group->ranges, &g->ranges)
                ? 0
                : -ENOMEM;
 }
@@ -59,22 +59,22 @@ bool analysis_name_is_system(weft_text name)
     return name.size >= sizeof prefix - 1 && memcmp(name.data, prefix, sizeof prefix - 1) == 0;
 }
 
-size_t weft_stats_groups(const weft_stats *stats)
+size_t weft_summary_groups(const weft_summary *summary)
 {
-    return stats->groups.count;
+    return summary->groups.count;
 }
 
-int weft_stats_group(weft_stats *stats, size_t index, weft_group_stats *group)
+int weft_summary_group(weft_summary *summary, size_t index, weft_group_stats *group)
 {
-    if (index >= stats->groups.count)
+    if (index >= summary->groups.count)
         return -ERANGE;
-    const struct analysis_group *of = &stats->groups.at[index];
-    *group = (weft_group_stats){.name = analysis_intern_get(&stats->intern, of->name),
+    const struct analysis_group *of = &summary->groups.at[index];
+    *group = (weft_group_stats){.name = analysis_intern_get(&summary->intern, of->name),
                                 .goroutines = of->goroutines,
                                 .lifetime = of->lifetime,
                                 .times = of->times};
     group->is_system = analysis_name_is_system(group->name);
-    group->blocked = ANALYSIS_SHOW(stats, of->blocked, &stats->shown_blocked);
-    group->ranges = ANALYSIS_SHOW(stats, of->ranges, &stats->shown_ranges);
+    group->blocked = ANALYSIS_SHOW(summary, of->blocked, &summary->shown_blocked);
+    group->ranges = ANALYSIS_SHOW(summary, of->ranges, &summary->shown_ranges);
     return 0;
 }

@@ -14,7 +14,7 @@
 
 #include "reader/analysis_ids.h"
 #include "reader/analysis_intern.h"
-#include "reader/analysis_state.h"
+#include "reader/analysis_summary.h"
 
 #define USUAL_PERIOD 10000000 /* ns */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prints what weft_stats says of each goroutine of a trace, one a line and sorted by id, as
+ * Prints what weft_summary says of each goroutine of a trace, one a line and sorted by id, as
  * tests/reader/reference/goroutines.go prints what Go's summary says. Exits 1 if the times of a
  * goroutine do not add up to its lifetime, or one is negative.
  */
@@ -85,16 +85,16 @@ static int by_id(const void *left, const void *right)
 int main(int argc, char **argv)
 {
     weft_reader *reader;
-    weft_stats *stats;
+    weft_summary *summary;
     weft_event event;
     int status = argc == 2 ? weft_reader_open_path(&reader, argv[1]) : -1;
-    if (status || weft_stats_new(&stats, reader))
+    if (status || weft_summary_new(&summary, reader))
         return 2;
-    weft_stats_each_goroutine(stats, keep, NULL);
+    weft_summary_each_goroutine(summary, keep, NULL);
     while ((status = weft_reader_next(reader, &event)) == 1)
-        if (weft_stats_event(stats, &event))
+        if (weft_summary_event(summary, &event))
             return 2;
-    if (status || weft_stats_finish(stats))
+    if (status || weft_summary_finish(summary))
         return 2;
     qsort(lines, count, sizeof *lines, by_id);
     for (size_t i = 0; i < count; i++) {
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         free(lines[i].text);
     }
     free(lines);
-    weft_stats_free(stats);
+    weft_summary_free(summary);
     weft_reader_free(reader);
     return bad;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEFT_READER_ANALYSIS_STATE_H
-#define WEFT_READER_ANALYSIS_STATE_H
+#ifndef WEFT_READER_ANALYSIS_SUMMARY_H
+#define WEFT_READER_ANALYSIS_SUMMARY_H
 
 /*
- * State of weft_stats: what ordering.md 11 derives from public events.
+ * State of weft_summary: what ordering.md 11 derives from public events.
  *
  * Design: a record for each live goroutine and each proc. A transition closes the interval since
  * the last one and adds it to one of five sums. When a goroutine ends its record is added to that
@@ -61,7 +61,7 @@ struct analysis_group {
     uint32_t blocked, ranges;
 };
 
-struct weft_stats {
+struct weft_summary {
     struct analysis_intern intern;
     struct analysis_ids goroutine_of, proc_of, thread_of;
     READER_VEC(struct analysis_goroutine) goroutines;
@@ -111,27 +111,27 @@ static inline void analysis_raise(int64_t *max, int64_t time)
 /* -------- lists of nodes (analysis_shares.c) -------- */
 
 /* The node of a name, made if it is new; READER_ABSENT when memory is exhausted. */
-uint32_t analysis_node_get(struct weft_stats *stats, uint32_t *list, uint32_t name);
+uint32_t analysis_node_get(struct weft_summary *summary, uint32_t *list, uint32_t name);
 /* Puts a new node in front, whether there is one of that name or not. */
-uint32_t analysis_node_push(struct weft_stats *stats, uint32_t *list, uint32_t name);
-void analysis_node_add(struct weft_stats *stats, uint32_t node, int64_t time);
+uint32_t analysis_node_push(struct weft_summary *summary, uint32_t *list, uint32_t name);
+void analysis_node_add(struct weft_summary *summary, uint32_t node, int64_t time);
 /* Takes a node out of its list and frees it. */
-void analysis_node_remove(struct weft_stats *stats, uint32_t *list, uint32_t node);
+void analysis_node_remove(struct weft_summary *summary, uint32_t *list, uint32_t node);
 /* Adds all of *from to *to and empties it. False when memory is exhausted. */
-bool analysis_list_merge(struct weft_stats *stats, uint32_t *to, uint32_t *from);
+bool analysis_list_merge(struct weft_summary *summary, uint32_t *to, uint32_t *from);
 
-/* A list as an array, largest time first; the array is one of stats->shown_…. */
-#define ANALYSIS_SHOW(stats, list, vec)                                                            \
+/* A list as an array, largest time first; the array is one of summary->shown_…. */
+#define ANALYSIS_SHOW(summary, list, vec)                                                          \
     ({                                                                                             \
         bool shown_ok_ = true;                                                                     \
         (vec)->count = 0;                                                                          \
         for (uint32_t show_i_ = (list); show_i_ != READER_ABSENT && shown_ok_;                     \
-             show_i_ = (stats)->nodes.at[show_i_].next) {                                          \
-            const struct analysis_node *show_node_ = &(stats)->nodes.at[show_i_];                  \
+             show_i_ = (summary)->nodes.at[show_i_].next) {                                        \
+            const struct analysis_node *show_node_ = &(summary)->nodes.at[show_i_];                \
             weft_share *show_slot_ = READER_PUSH(vec);                                             \
             if (show_slot_)                                                                        \
                 *show_slot_ =                                                                      \
-                    (weft_share){analysis_intern_get(&(stats)->intern, show_node_->name),          \
+                    (weft_share){analysis_intern_get(&(summary)->intern, show_node_->name),        \
                                  show_node_->count, show_node_->time, show_node_->max};            \
             shown_ok_ = show_slot_ != NULL;                                                        \
         }                                                                                          \
@@ -143,22 +143,22 @@ void analysis_shares_sort(weft_share *shares, size_t count);
 
 /* -------- ranges (analysis_ranges.c) -------- */
 
-int analysis_range_event(struct weft_stats *stats, const weft_event *event);
+int analysis_range_event(struct weft_summary *summary, const weft_event *event);
 /* Ends all ranges of a list, at a time; credit is the goroutine whose they are, or NULL. */
-int analysis_ranges_close(struct weft_stats *stats, uint32_t *open,
+int analysis_ranges_close(struct weft_summary *summary, uint32_t *open,
                           struct analysis_goroutine *credit, int64_t time);
 
 /* -------- goroutines and procs (analysis_states.c) -------- */
 
-int analysis_goroutine_event(struct weft_stats *stats, const weft_event *event);
-int analysis_proc_event(struct weft_stats *stats, const weft_event *event);
+int analysis_goroutine_event(struct weft_summary *summary, const weft_event *event);
+int analysis_proc_event(struct weft_summary *summary, const weft_event *event);
 /* Ends a goroutine: tells of it, and adds it to its group. */
-int analysis_goroutine_end(struct weft_stats *stats, uint32_t index, int64_t time, bool seen);
+int analysis_goroutine_end(struct weft_summary *summary, uint32_t index, int64_t time, bool seen);
 void analysis_proc_close(struct analysis_proc *proc, int64_t time);
 
 /* -------- groups (analysis_groups.c) -------- */
 
-int analysis_group_add(struct weft_stats *stats, struct analysis_goroutine *g, int64_t time);
+int analysis_group_add(struct weft_summary *summary, struct analysis_goroutine *g, int64_t time);
 bool analysis_name_is_system(weft_text name);
 
 #endif

@@ -34,7 +34,7 @@ struct result {
     weft_reader *reader;
     struct memory memory;
     int status;
-    weft_stats *stats;
+    weft_summary *summary;
     weft_profile *profile;
     weft_watch *watch;
     const weft_totals *totals;
@@ -67,26 +67,26 @@ static void analyse(struct result *result, const char *text, weft_profile_kind k
     if (memory_assemble(&result->memory, text, strlen(text), &error) != 0)
         fail_msg("line %llu: %s", (unsigned long long)error.offset, error.message);
     assert_int_equal(weft_reader_open_callback(&result->reader, memory_read, &result->memory), 0);
-    assert_int_equal(weft_stats_new(&result->stats, result->reader), 0);
+    assert_int_equal(weft_summary_new(&result->summary, result->reader), 0);
     assert_int_equal(weft_profile_new(&result->profile, result->reader, kind, region), 0);
     assert_int_equal(weft_watch_new(&result->watch, result->reader, 1), 0);
-    weft_stats_each_goroutine(result->stats, keep, result);
+    weft_summary_each_goroutine(result->summary, keep, result);
     while ((result->status = weft_reader_next(result->reader, &event)) == 1) {
-        assert_int_equal(weft_stats_event(result->stats, &event), 0);
+        assert_int_equal(weft_summary_event(result->summary, &event), 0);
         assert_int_equal(weft_profile_event(result->profile, &event), 0);
         assert_int_equal(weft_watch_event(result->watch, &event), 0);
     }
-    assert_int_equal(weft_stats_finish(result->stats), 0);
+    assert_int_equal(weft_summary_finish(result->summary), 0);
     assert_int_equal(weft_profile_finish(result->profile), 0);
     weft_watch_finish(result->watch);
-    result->totals = weft_stats_totals(result->stats);
+    result->totals = weft_summary_totals(result->summary);
 }
 
 static void release(struct result *result)
 {
     weft_watch_free(result->watch);
     weft_profile_free(result->profile);
-    weft_stats_free(result->stats);
+    weft_summary_free(result->summary);
     weft_reader_free(result->reader);
     free(result->memory.data);
 }
@@ -156,8 +156,8 @@ static void groups_are_sums_of_goroutines(void **state)
     weft_group_stats group;
     (void)state;
     analyse(&result, TWO_GOROUTINES, WEFT_PROFILE_SCHED, NULL);
-    assert_int_equal(weft_stats_groups(result.stats), 1);
-    assert_int_equal(weft_stats_group(result.stats, 0, &group), 0);
+    assert_int_equal(weft_summary_groups(result.summary), 1);
+    assert_int_equal(weft_summary_group(result.summary, 0, &group), 0);
     assert_string_equal(group.name.data, "root");
     assert_int_equal(group.goroutines, 2);
     assert_int_equal(group.lifetime, 261 + 80);
@@ -165,7 +165,7 @@ static void groups_are_sums_of_goroutines(void **state)
     assert_int_equal(group.blocked.count, 1);
     assert_string_equal(group.blocked.at[0].name.data, "sync");
     assert_int_equal(group.blocked.at[0].time, 40);
-    assert_int_equal(weft_stats_group(result.stats, 1, &group), -34 /* ERANGE */);
+    assert_int_equal(weft_summary_group(result.summary, 1, &group), -34 /* ERANGE */);
     release(&result);
 }
 
