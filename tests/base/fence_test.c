@@ -15,6 +15,7 @@ typedef struct lease {
     uint32_t in __attribute__((aligned(BASE_CACHE_LINE)));     /* atomic: owner: the enterer */
     uint32_t revoke __attribute__((aligned(BASE_CACHE_LINE))); /* atomic: owner: the revoker */
     uint32_t over;                                             /* atomic */
+    uint32_t running;                                          /* atomic: has entered once */
     uint64_t counter
         __attribute__((aligned(BASE_CACHE_LINE))); /* owner: whoever won the handshake */
     uint64_t entered, revoked, refused;
@@ -69,6 +70,7 @@ static void *enter_and_leave(void *arg)
         l->counter++;
         l->entered++;
         fence_store(&l->in, 0);
+        atomic_store_relaxed(&l->running, 1);
         stay_outside(l->entered);
     }
     return NULL;
@@ -90,12 +92,21 @@ static void revoke_once(lease *l, uint64_t round)
         cpu_relax();
 }
 
+/* A busy machine may not run the new thread before all rounds are over. */
+static void wait_until_running(lease *l)
+{
+    unsigned spins = 0;
+    while (!atomic_load_relaxed(&l->running))
+        base_backoff(&spins);
+}
+
 static uint64_t lost_updates(bool fences, const char *name)
 {
     static lease l;
     l = (lease){.fences = fences};
     pthread_t enterer;
     assert_int_equal(base_thread_start(&enterer, "enterer", enter_and_leave, &l), 0);
+    wait_until_running(&l);
     uint64_t end = base_clock_now() + BUDGET_NS;
     for (uint64_t round = 0; round < ROUNDS && base_clock_now() < end; round++)
         revoke_once(&l, round);

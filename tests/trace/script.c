@@ -520,7 +520,7 @@ script *script_new(unsigned procs)
     }
     for (unsigned i = 0; i < SCRIPT_MS; i++) {
         assert_int_equal(weft_trace_m_register(s->tracer, &s->m[i].m), 0);
-        s->m[i].m.tid = 1000 + i;
+        s->m[i].m.tid = SCRIPT_TID + i;
     }
     s->next_id = 1;
     script_create_blocked(s, -1);

@@ -18,6 +18,10 @@
 #define SCRIPT_PS 8
 #define SCRIPT_GS 4096
 
+/* The threads that do not exist: above any number that the kernel gives to a thread (2^22), as the
+ * drainer, which is a thread, would else share its stream with one of them now and then. */
+#define SCRIPT_TID (1u << 24)
+
 typedef struct script_g {
     weft_trace_g g;
     uint32_t status;

@@ -426,7 +426,7 @@ static int child(script *s, weft_trace_stream *inherited, sink *out)
     for (unsigned i = 0; i < SCRIPT_MS; i++) {
         weft_trace_m_unregister(s->tracer, &s->m[i].m);
         wrong += weft_trace_m_register(s->tracer, &s->m[i].m) != 0;
-        s->m[i].m.tid = 2000 + i;
+        s->m[i].m.tid = SCRIPT_TID + SCRIPT_MS + i;
     }
     some_events(s, 10);
     sink own = {0};
