@@ -125,16 +125,34 @@ static void damage_bytes(struct bytes *b)
 struct lines {
     char **at;
     size_t count;
+    char *
+        *owned; /* what the lines lie in: a line may stand in several places, or in none any more */
+    size_t owned_count;
 };
+
+static char *keep(struct lines *l, char *memory)
+{
+    l->owned = must(realloc(l->owned, (l->owned_count + 1) * sizeof *l->owned));
+    l->owned[l->owned_count++] = must(memory);
+    return memory;
+}
+
+static void lines_free(struct lines *l)
+{
+    for (size_t i = 0; i < l->owned_count; i++)
+        free(l->owned[i]);
+    free(l->owned);
+    free(l->at);
+}
 
 static struct lines split(const struct bytes *text)
 {
-    struct lines l = {must(calloc(text->size + 1, sizeof(char *))), 0};
-    char *copy = must(strdup(text->at));
+    struct lines l = {.at = must(calloc(text->size + 1, sizeof(char *)))};
+    char *copy = keep(&l, strdup(text->at));
     for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
         char *size = strncmp(line, "EventBatch", 10) == 0 ? strstr(line, "size=") : NULL;
         if (size) {
-            char *longer = must(malloc((size_t)(size - line) + sizeof "size=auto"));
+            char *longer = keep(&l, malloc((size_t)(size - line) + sizeof "size=auto"));
             sprintf(longer, "%.*ssize=auto", (int)(size - line), line);
             line = longer;
         }
@@ -144,11 +162,11 @@ static struct lines split(const struct bytes *text)
 }
 
 /* The line with one of its numbers changed. */
-static char *change_number(const char *line)
+static char *change_number(struct lines *l, const char *line)
 {
     char *starts[16];
     unsigned n = 0;
-    char *copy = must(malloc(strlen(line) + 32));
+    char *copy = keep(l, malloc(strlen(line) + 32));
     strcpy(copy, line);
     for (char *at = copy; (at = strchr(at, '=')) && n < 16; at++)
         if (at[1] >= '0' && at[1] <= '9')
@@ -194,7 +212,7 @@ static void damage_line(struct lines *l)
         l->at[i] = l->at[j];
         break;
     default:
-        l->at[i] = change_number(line);
+        l->at[i] = change_number(l, line);
     }
 }
 
@@ -209,7 +227,10 @@ static bool damage_text(const struct bytes *text, struct bytes *out)
         append(&damaged, "\n", 1);
     }
     out->size = 0;
-    return weft_raw_assemble(take, &damaged, append, out, NULL) == 0;
+    bool good = weft_raw_assemble(take, &damaged, append, out, NULL) == 0;
+    free(damaged.at);
+    lines_free(&l);
+    return good;
 }
 
 int main(int argc, char **argv)
@@ -242,5 +263,7 @@ int main(int argc, char **argv)
             save(argv[2], i++, &out);
         free(out.at);
     }
+    free(text.at);
+    free(trace.at);
     return 0;
 }
