@@ -105,7 +105,7 @@ for file in "$work"/programs/*.trace; do
     "$weft" validate -q "$file" || failed=1
 done
 
-WEFT_DUMP_DIR=$work/rules "$rules" >/dev/null 2>&1 || failed=1
+WEFT_DUMP_DIR=$work/rules "$rules" >"$work/said" 2>&1 || { failed=1; cat "$work/said"; }
 compare "$work/rules" || failed=1
 for file in "$traces"/*.test; do
     name=$(basename "$file" .test)
