@@ -179,6 +179,8 @@ typedef struct weft_trace_host {
         *enabled;  /* NULL, or a word of the host's that the tracer keeps as its hint: not 0 while
                     * tracing may  be on. For hosts with one tracer, which then test it without a
                     * detour; changed to 1 with  the world stopped only. Atomic, relaxed. */
+    uint32_t *user_enabled; /* NULL, or a second such word: for annotations, which user code tests
+                             * by itself. A thread outside of the host may see it a moment late. */
     void *context; /* first argument of every callback */
 
     /* The tracer's thread begins (at the first start of a stream) and ends. thread_start returns

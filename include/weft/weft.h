@@ -4,6 +4,7 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include <weft/annotate.h>
 #include <weft/chan.h>
 #include <weft/config.h>
 #include <weft/net.h>

@@ -34,6 +34,7 @@ int os_guard_protect(void *page, size_t size);
 bool os_page_refuses_write(void *page);
 
 uint64_t os_thread_id(void);
+bool os_thread_sleeps(uint64_t tid);
 int os_thread_create(pthread_t *thread, void *(*fn)(void *), void *arg);
 void os_thread_name(const char *name);
 int os_thread_stack(void **low, void **high);

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -234,6 +235,22 @@ int os_thread_stack(void **low, void **high)
     if (!error)
         *high = (char *)*low + size;
     return -error;
+}
+
+/* Its stat file says "TID (NAME) STATE …"; a name may hold anything, brackets included. */
+bool os_thread_sleeps(uint64_t tid)
+{
+    char path[64], text[128];
+    int saved = errno;
+    snprintf(path, sizeof path, "/proc/self/task/%llu/stat", (unsigned long long)tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+    text[n < 0 ? 0 : n] = 0;
+    const char *name_end = strrchr(text, ')');
+    return name_end && name_end[1] == ' ' && (name_end[2] == 'S' || name_end[2] == 'D');
 }
 
 /* The kernel refuses a set smaller than its own, so grow until it fits. */

@@ -19,6 +19,11 @@ uint64_t base_thread_id(void)
     return os_thread_id();
 }
 
+bool base_thread_sleeps(uint64_t tid)
+{
+    return os_thread_sleeps(tid);
+}
+
 /* The thread names itself: its creator could name another one if this one had ended already. */
 static void *thread_main(void *arg)
 {

@@ -11,6 +11,10 @@
 /* The kernel's id of the calling thread. */
 uint64_t base_thread_id(void);
 
+/* Whether a thread of the process sleeps in the kernel at this moment; false if that cannot be
+ * learnt. Some microseconds. */
+bool base_thread_sleeps(uint64_t tid);
+
 /* Starts a thread with all signals blocked but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE,
  * SIGILL) and SIGPROF. name: at most 15 bytes. Returns 0 or a negative errno value. */
 int base_thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg);

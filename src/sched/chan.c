@@ -28,6 +28,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sched/trace_hooks.h"
+
 enum { ELEMENT_MAX = 65535 };
 
 /* As a deadline: do not wait. */
@@ -64,6 +66,7 @@ static __attribute__((noinline)) struct m *wait_until(struct m *m, struct weft_c
                                                       weft_trace_block_reason reason)
 {
     struct wait wait;
+    hook_wait(m, "chan", c);
     wait_init(&wait, m->g, &c->lock);
     self->wait = &wait;
     self->result = -ETIMEDOUT;
@@ -89,6 +92,7 @@ static __attribute__((noinline)) struct m *chan_wait(struct m *m, struct weft_ch
     struct waiter self;
     waiter_init(&self, m->g, NULL, element);
     if (deadline == WEFT_NEVER) {
+        hook_wait(m, "chan", c);
         waiters_push(q, &self);
         m = sched_park(m, &c->lock, reason);
     } else if (deadline == TRY || deadline <= timer_now()) {
@@ -105,9 +109,12 @@ static __attribute__((noinline)) struct m *chan_wait(struct m *m, struct weft_ch
 static __attribute__((noinline)) struct m *wait_null(struct m *m, int64_t deadline, int *result,
                                                      weft_trace_block_reason reason)
 {
+    bool waits = deadline != TRY && deadline > timer_now();
+    if (waits)
+        hook_wait(m, "chan", NULL);
     if (deadline == WEFT_NEVER)
         m = sched_park(m, NULL, WEFT_TRACE_BLOCK_FOREVER);
-    else if (deadline != TRY && deadline > timer_now())
+    else if (waits)
         m = timer_sleep_until(m, deadline, reason);
     *result = deadline == TRY ? -EAGAIN : -ETIMEDOUT;
     return m;

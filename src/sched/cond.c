@@ -11,18 +11,21 @@
  * - SIGNALLED: it finds that instead of parking.
  */
 #include "sched/mutex.h"
+#include "sched/trace_hooks.h"
 
 enum { JOINED, PARKED, SIGNALLED };
 
 /* Parks unless a signal was faster. */
-static struct m *wait_for_signal(struct m *m, base_lock *lock, struct waiter *self)
+static struct m *wait_for_signal(struct m *m, weft_cond *cond, struct waiter *self)
 {
+    base_lock *lock = sync_lock(cond->lock);
     lock_acquire(lock);
     if (self->result == SIGNALLED) {
         lock_release(lock);
         return m;
     }
     self->result = PARKED;
+    hook_wait(m, "cond", cond);
     return sched_park(m, lock, WEFT_TRACE_BLOCK_COND);
 }
 
@@ -39,7 +42,7 @@ void weft_cond_wait(weft_cond *cond, weft_mutex *mutex)
     lock_release(lock);
     mutex_unlock(m, mutex);
     torture_point("cond_wait");
-    m = wait_for_signal(m, lock, &self);
+    m = wait_for_signal(m, cond, &self);
     m = mutex_lock(m, mutex);
     rt_exit(m);
 }

@@ -18,6 +18,7 @@
 #include "sched/context.h"
 #include "sched/schedule.h"
 #include "sched/trace_hooks.h"
+#include "sched/user_annotations.h"
 
 enum { SLAB_BYTES = 64 * 1024 * 1024, POOL_MAX_LOCAL = 64, GOID_BATCH = 16 };
 
@@ -188,6 +189,7 @@ void goroutine_begin(void)
 static _Noreturn void end_current(struct m *m)
 {
     struct g *g = m->g;
+    annotations_drop(g);
     atomic_sub_relaxed(&sched.alive, 1);
     hook_go_end(m);
     sched_switch_away(m, AFTER_FREE, g);
@@ -224,6 +226,7 @@ struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *a
     g->system = system;
     g_set_place(g, NULL, (uintptr_t)fn);
     g->claim = 0;
+    annotations_inherit(g, m ? m->g : NULL);
     context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
     g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
     atomic_add_relaxed(&sched.created, 1);
@@ -281,6 +284,7 @@ static void free_records(void)
 {
     for (struct g *g = pool.all, *next; g; g = next) {
         next = g->all_next;
+        annotations_drop(g);
 #ifdef BASE_TSAN
         if (g->fiber)
             __tsan_destroy_fiber(g->fiber);

@@ -36,6 +36,7 @@
  *     nothing.
  */
 #include "sched/mutex.h"
+#include "sched/trace_hooks.h"
 
 enum { LOCKED = 1, WAITING = 2, WOKEN = 4 };
 
@@ -109,6 +110,7 @@ struct m *mutex_lock(struct m *m, weft_mutex *mutex)
             waiters_push_front(q, &self.waiter);
         else
             waiters_push(q, &self.waiter);
+        hook_wait(m, "mutex", mutex);
         m = sched_park(m, lock, WEFT_TRACE_BLOCK_SYNC);
         if (self.waiter.result == HANDED_OVER)
             return m;

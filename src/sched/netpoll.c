@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/os_poll.h"
+#include "sched/trace_hooks.h"
 
 enum { MAX_EVENTS = 128 };
 
@@ -194,6 +195,7 @@ static int side_park(struct m **m, struct poll_desc *desc, struct poll_side *sid
                      struct g_list *list, weft_trace_block_reason reason)
 {
     struct g *g = (*m)->g;
+    hook_wait_fd(*m, desc->fd, side->mode == POLL_WRITE);
     g_list_push(list, g);
     side_arm(*m, side);
     *m = sched_park(*m, &desc->lock, reason);

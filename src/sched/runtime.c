@@ -22,6 +22,7 @@
 #include "sched/schedule.h"
 #include "sched/sysmon.h"
 #include "sched/trace_host.h"
+#include "sched/user_annotations.h"
 #include "sched/world.h"
 
 enum { DEFAULT_MAX_THREADS = 10000 };
@@ -293,6 +294,8 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     base_fence_init();
     dump_on_fatal();
     int error = fn ? read_options(given, &options) : -EINVAL;
+    if (!error)
+        error = annotations_init();
     if (!error && (m_self() || !claim_instance()))
         error = -EBUSY;
     if (error) {

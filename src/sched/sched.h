@@ -36,6 +36,7 @@
 
 struct m;
 struct p;
+struct label;
 struct timers;
 
 enum { MAX_PROCS = 1024 };
@@ -70,6 +71,11 @@ struct g {
     weft_trace_g trace;
     struct g *all_next; /* set once, before the G is listed; every record ever made */
     void *fiber;        /* sanitizers: TSan's fiber or ASan's fake stack */
+    /* Annotations (user_annotations.c); owner: as the G */
+    uint64_t task;             /* the current task, 0: none; inherited */
+    struct label *label;       /* NULL: none; inherited, shared */
+    uint64_t label_generation; /* in which the label was written last */
+    uint32_t open_regions;
 };
 
 /* What the context that a switch arrives in does for the one that it left (schedule.c). */
@@ -164,6 +170,7 @@ static inline struct g *g_list_pop(struct g_list *list)
 /* The one runtime of the process. */
 struct sched {
     uint32_t tracing; /* atomic; the tracer's hint (weft_trace_host.enabled) */
+    uint32_t waits;   /* atomic; log what goroutines wait for (weft_annotate_waits) */
     base_lock lock;   /* rank SCHED */
     struct g_list
         global; /* lock: lock; global_count mirrors its length for readers without the lock */

@@ -21,9 +21,11 @@
  *   n has no limit; up to CASES_INLINE cases need no memory.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "sched/chan_ops.h"
+#include "sched/trace_hooks.h"
 
 enum { CASES_INLINE = 8 };
 
@@ -153,6 +155,19 @@ static struct waiter_queue *queue_of(const weft_select_case *c)
     return c->send ? &c->chan->senders : &c->chan->receivers;
 }
 
+/* The log weft.wait: as many channels as a text holds. */
+static __attribute__((cold, noinline)) void log_wait(const struct select *s, struct m *m)
+{
+    char text[1024 + 1];
+    size_t at = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < s->count && sizeof text - at > 20; i++) {
+        uintptr_t chan = (uintptr_t)s->cases[s->entries[i].poll_order].chan;
+        at += (size_t)snprintf(text + at, sizeof text - at, " 0x%lx", (unsigned long)chan);
+    }
+    hook_wait_text_traced(m, "select%s", text);
+}
+
 /* Pass 2. The locks are held; releases them. Waits; returns the M on which the goroutine goes on.
  */
 static struct m *select_wait(struct select *s, struct m *m, int64_t deadline)
@@ -169,6 +184,8 @@ static struct m *select_wait(struct select *s, struct m *m, int64_t deadline)
     if (deadline != WEFT_NEVER)
         wait_deadline_start(m, &s->wait, deadline);
     unlock_all_but(s, s->wait.parked);
+    if (unlikely(atomic_load_relaxed(&sched.waits)))
+        log_wait(s, m);
     torture_point("select_wait");
     m = sched_park(m, s->wait.parked, WEFT_TRACE_BLOCK_SELECT); /* W3 */
     if (deadline != WEFT_NEVER)

@@ -42,10 +42,21 @@ static bool wanted(struct p *p, int64_t now)
            atomic_load_relaxed(&p->timer_next) <= now;
 }
 
+/* What the thread that has p is doing, for the trace. */
+static enum hook_lease occupation(struct p *p)
+{
+    struct m *holder = atomic_load_acquire(&p->m); /* pairs with proc_attach() */
+    if (!hook_tracing() || !holder)
+        return HOOK_LEASE_COMPUTING;
+    return base_thread_sleeps(atomic_load_relaxed(&holder->trace.tid)) ? HOOK_LEASE_BLOCKING
+                                                                       : HOOK_LEASE_COMPUTING;
+}
+
 /* Takes p away from the goroutine that runs on it, if that one is outside the runtime. True: p is
  * the caller's. */
 static bool take_lease(struct m *m, struct p *p, uint32_t tick)
 {
+    enum hook_lease why = occupation(p);
     if (!world_try())
         return false;
     bool taken = false;
@@ -55,7 +66,7 @@ static bool take_lease(struct m *m, struct p *p, uint32_t tick)
         fence_heavy();
         if (lease_is_outside(holder) && holder->p == p && holder->g &&
             atomic_load_relaxed(&p->tick) == tick) {
-            hook_take_p(m, holder);
+            hook_take_p(m, holder, why);
             atomic_add_relaxed(&sched.revocations, 1);
             taken = true;
         } else {

@@ -42,6 +42,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sched/trace_hooks.h"
+
 enum { ARITY = 4, DUE_BATCH = 64, FIRST_CAPACITY = 64 };
 
 struct slot {
@@ -296,7 +298,9 @@ void weft_sleep(int64_t duration)
     struct m *m = rt_enter();
     if (!m)
         rt_not_a_goroutine("weft_sleep");
-    m = timer_sleep_until(m, after(duration), WEFT_TRACE_BLOCK_SLEEP);
+    int64_t when = after(duration);
+    hook_wait_timer(m, when);
+    m = timer_sleep_until(m, when, WEFT_TRACE_BLOCK_SLEEP);
     rt_exit(m);
 }
 

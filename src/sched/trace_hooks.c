@@ -2,7 +2,14 @@
 /* The scheduler's calls into the tracer; see trace_hooks.h. */
 #include "sched/trace_hooks.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "sched/proc.h"
+#include "sched/user_annotations.h"
+
+enum { TEXT_MAX = 1024 }; /* as much as a trace keeps of a text */
 
 static weft_trace_context context_of(struct m *m)
 {
@@ -40,12 +47,23 @@ static uint64_t own_stack(weft_trace_section *s, struct m *m)
     return weft_trace_stack(s, pcs, hook_walk(m->g, pcs, WEFT_TRACE_MAX_FRAMES));
 }
 
+/* The label of m->g, if it was not written in this generation. */
+static void write_label(weft_trace_section *s, struct m *m)
+{
+    struct g *g = m->g;
+    if (likely(!g->label) || g->label_generation == s->generation)
+        return;
+    g->label_generation = s->generation;
+    weft_trace_label(s, context_of(m), g->label->text, g->label->size);
+}
+
 void hook_go_start_traced(struct m *m)
 {
     weft_trace_section s;
     if (!enter(m, &s))
         return;
     weft_trace_go_start(&s, context_of(m));
+    write_label(&s, m);
     weft_trace_leave(&s);
 }
 
@@ -160,19 +178,28 @@ void hook_syscall_exit_queued(struct m *m)
         weft_trace_leave(&s);
 }
 
+static void write_log(weft_trace_section *s, weft_trace_context c, uint64_t task, const char *key,
+                      const char *value)
+{
+    weft_trace_log(s, c, task, key, strlen(key), value, strlen(value), 0);
+}
+
 /* On the stream of the held M its goroutine begins a system call; on the caller's the P is stolen
  * from it. An M without a goroutine just stops its P. */
-void hook_take_p(struct m *m, struct m *victim)
+void hook_take_p(struct m *m, struct m *victim, enum hook_lease why)
 {
+    static const char *const reasons[] = {"computing", "blocking", "reclaimed"};
     weft_trace_section own, other;
     bool tracing = hook_tracing() &&
                    weft_trace_enter_pair(sched.tracer, &m->trace, &own, &victim->trace, &other);
     struct p *p = victim->p;
     struct g *g = victim->g;
-    if (tracing && g)
+    if (tracing && g) {
+        write_log(&other, context_of(victim), g->task, "weft.lease", reasons[why]);
         weft_trace_syscall_begin(&other, context_of(victim), 0);
-    else if (tracing)
+    } else if (tracing) {
         weft_trace_proc_stop(&other, context_of(victim));
+    }
     if (g) {
         hook_set_status(g, G_SYSCALL);
         g_set_place(g, NULL, 0); /* it may run: its stack cannot be walked */
@@ -231,4 +258,82 @@ void hook_procs_change(struct m *m, uint32_t procs)
         return;
     weft_trace_procs_change(&s, context_of(m), procs, own_stack(&s, m));
     weft_trace_leave(&s);
+}
+
+/* ---- Annotations ---- */
+
+void hook_task_begin(struct m *m, uint64_t task, uint64_t parent, struct hook_text name)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_task_begin(&s, context_of(m), task, parent, name.data, name.size, own_stack(&s, m));
+    weft_trace_leave(&s);
+}
+
+void hook_task_end(struct m *m, uint64_t task)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_task_end(&s, context_of(m), task, own_stack(&s, m));
+    weft_trace_leave(&s);
+}
+
+void hook_region_begin(struct m *m, uint64_t task, struct hook_text name)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_region_begin(&s, context_of(m), task, name.data, name.size, own_stack(&s, m));
+    weft_trace_leave(&s);
+}
+
+void hook_region_end(struct m *m, uint64_t task, struct hook_text name)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_region_end(&s, context_of(m), task, name.data, name.size, own_stack(&s, m));
+    weft_trace_leave(&s);
+}
+
+void hook_log(struct m *m, struct hook_text key, struct hook_text value)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_log(&s, context_of(m), m->g->task, key.data, key.size, value.data, value.size,
+                   own_stack(&s, m));
+    weft_trace_leave(&s);
+}
+
+void hook_label(struct m *m)
+{
+    weft_trace_section s;
+    m->g->label_generation = 0;
+    if (!enter(m, &s))
+        return;
+    write_label(&s, m);
+    weft_trace_leave(&s);
+}
+
+/* Without a stack: that of the GoBlock which follows is the same. */
+void hook_wait_text_traced(struct m *m, const char *format, ...)
+{
+    char text[TEXT_MAX + 1];
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    write_log(&s, context_of(m), m->g->task, "weft.wait", text);
+    weft_trace_leave(&s);
+}
+
+void hook_wait_traced(struct m *m, const char *kind, const void *object)
+{
+    hook_wait_text_traced(m, "%s 0x%lx", kind, (unsigned long)(uintptr_t)object);
 }

@@ -123,9 +123,12 @@ void hook_syscall_exit(struct m *m);
 /* m->g is back from a system call and there is no P: it becomes runnable. */
 void hook_syscall_exit_queued(struct m *m);
 
+/* Why a lease is revoked; the texts of the log weft.lease (annotate.h). */
+enum hook_lease { HOOK_LEASE_COMPUTING, HOOK_LEASE_BLOCKING, HOOK_LEASE_RECLAIMED };
+
 /* The P of `victim`, an M that is held outside, is taken by the caller: the goroutine that runs
  * there is in a system call from now on. Detaches the P. */
-void hook_take_p(struct m *m, struct m *victim);
+void hook_take_p(struct m *m, struct m *victim, enum hook_lease why);
 
 /* The caller's goroutine moves from its P, which dies, to `target`, which is the caller's. Attaches
  * it. */
@@ -134,6 +137,44 @@ void hook_change_p(struct m *m, struct p *target);
 void hook_stw_begin(struct m *m, weft_trace_stw_reason reason);
 void hook_stw_end(struct m *m);
 void hook_procs_change(struct m *m, uint32_t procs);
+
+/* ---- Annotations: what the user says about m->g. Each writes its event if tracing is on. ---- */
+
+struct hook_text {
+    const void *data;
+    size_t size;
+};
+
+void hook_task_begin(struct m *m, uint64_t task, uint64_t parent, struct hook_text name);
+void hook_task_end(struct m *m, uint64_t task);
+void hook_region_begin(struct m *m, uint64_t task, struct hook_text name);
+void hook_region_end(struct m *m, uint64_t task, struct hook_text name);
+void hook_log(struct m *m, struct hook_text key, struct hook_text value);
+void hook_label(struct m *m);
+
+HOOK_COLD void hook_wait_traced(struct m *m, const char *kind, const void *object);
+HOOK_COLD void hook_wait_text_traced(struct m *m, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The log weft.wait, right before m->g blocks on the object, also under that object's lock. The
+ * formats stand in annotate.h. */
+static inline void hook_wait(struct m *m, const char *kind, const void *object)
+{
+    if (unlikely(atomic_load_relaxed(&sched.waits)))
+        hook_wait_traced(m, kind, object);
+}
+
+static inline void hook_wait_fd(struct m *m, int fd, bool writes)
+{
+    if (unlikely(atomic_load_relaxed(&sched.waits)))
+        hook_wait_text_traced(m, "fd %d %s", fd, writes ? "write" : "read");
+}
+
+static inline void hook_wait_timer(struct m *m, int64_t when)
+{
+    if (unlikely(atomic_load_relaxed(&sched.waits)))
+        hook_wait_text_traced(m, "timer %lld", (long long)when);
+}
 
 /* The stack of a goroutine that does not run, or of the caller's own: leaf first, into pcs. */
 unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max);

@@ -15,6 +15,7 @@
 #include "sched/proc.h"
 #include "sched/trace_hooks.h"
 #include "sched/world.h"
+#include "weft/annotate.h"
 
 static struct m *tracer_m;
 
@@ -162,6 +163,7 @@ int trace_host_init(void)
     const weft_trace_host host = {
         .size = sizeof host,
         .enabled = &sched.tracing,
+        .user_enabled = &weft_annotate_words.tracing,
         .thread_start = thread_start,
         .thread_stop = thread_stop,
         .attach = attach,

@@ -17,6 +17,7 @@
  *     of waiters that is not 0 when the count leaves 0 shows that it did not.
  */
 #include "sched/mutex.h"
+#include "sched/trace_hooks.h"
 
 #define ONE INT64_C(0x100000000)
 
@@ -107,6 +108,7 @@ void weft_waitgroup_wait(weft_waitgroup *group)
     lock_acquire(lock);
     if (announce(group)) {
         waiters_push(sync_queue(&group->head), &self);
+        hook_wait(m, "waitgroup", group);
         m = sched_park(m, lock, WEFT_TRACE_BLOCK_SYNC); /* G1 */
     } else {
         lock_release(lock);

@@ -96,7 +96,7 @@ void world_seize(struct m *m, struct p *p)
     if (p->idle)
         proc_remove_idle_locked(p);
     else if (holder->p == p)
-        hook_take_p(m, holder);
+        hook_take_p(m, holder, HOOK_LEASE_RECLAIMED);
     else /* in transit to an M that sleeps still */
         holder->next_p = NULL;
     atomic_store_relaxed(&p->m, NULL);

@@ -76,12 +76,14 @@ static inline trace_slot *trace_slot_of(weft_tracer *tracer, uint64_t n)
  * each request. */
 void trace_drainer_ask(weft_tracer *tracer);
 
-/* The hint, and the host's copy of it (INV-15, see section.c). */
+/* The hint, and the host's copies of it (INV-15, see section.c). */
 static inline void trace_set_enabled(weft_tracer *tracer, uint32_t enabled)
 {
     atomic_store_relaxed(&tracer->hint.enabled, enabled);
     if (tracer->host.enabled)
         atomic_store_relaxed(tracer->host.enabled, enabled);
+    if (tracer->host.user_enabled)
+        atomic_store_relaxed(tracer->host.user_enabled, enabled);
 }
 
 #endif
