@@ -46,14 +46,14 @@ typedef struct weft_trace_g {
     uint64_t id;
     uint64_t seq[2];   /* atomic, owner: as the G; indexed by generation mod 2 */
     uint8_t traced[3]; /* atomic; indexed by generation mod 3: its status was written */
-    uint8_t in_assist; /* host: 1 while in a mark assist range */
+    uint8_t in_assist; /* host: 1 while in a mark assist range (see weft_trace_assist_begin) */
 } weft_trace_g;
 
 /* Trace state of a P. `id` is the host's. */
 typedef struct weft_trace_p {
     uint32_t id;
     uint8_t traced[3];
-    uint8_t in_sweep; /* host: 1 while in a sweep range */
+    uint8_t in_sweep; /* host: 1 while in a sweep range (see weft_trace_sweep_begin) */
     uint64_t seq[2];
 } weft_trace_p;
 
@@ -173,15 +173,24 @@ typedef struct weft_trace_p_view {
     weft_trace_g *g; /* the G that runs on it, or NULL */
 } weft_trace_p_view;
 
+/* How a host's heap is laid out: the units in which the AllocFree experiment counts addresses. None
+ * is 0. */
+typedef struct weft_trace_heap {
+    uint64_t base;         /* lowest address of the heap */
+    uint64_t page_size;    /* spans begin at multiples of it */
+    uint64_t object_align; /* objects begin at multiples of it */
+    uint64_t stack_min;    /* stacks begin at multiples of it */
+} weft_trace_heap;
+
 typedef struct weft_trace_host {
     size_t size; /* sizeof(weft_trace_host) */
     uint32_t
-        *enabled;  /* NULL, or a word of the host's that the tracer keeps as its hint: not 0 while
-                    * tracing may  be on. For hosts with one tracer, which then test it without a
-                    * detour; changed to 1 with  the world stopped only. Atomic, relaxed. */
+        *enabled; /* NULL, or a word of the host's that the tracer keeps as its hint: not 0 while
+                   * tracing may  be on. For hosts with one tracer, which then test it without a
+                   * detour; changed to 1 with  the world stopped only. Atomic, relaxed. */
     uint32_t *user_enabled; /* NULL, or a second such word: for annotations, which user code tests
                              * by itself. A thread outside of the host may see it a moment late. */
-    void *context; /* first argument of every callback */
+    void *context;          /* first argument of every callback */
 
     /* The tracer's thread begins (at the first start of a stream) and ends. thread_start returns
      * the weft_trace_m of that thread, not yet registered, or NULL: the start fails with -ENOMEM,
@@ -219,6 +228,22 @@ typedef struct weft_trace_host {
      * state or renewed. `stacks`: fill pcs. */
     void (*each_g)(void *context, bool stacks, void (*fn)(void *arg, const weft_trace_g_view *view),
                    void *arg);
+
+    /* ---- Optional: hosts with a collector. Inside a hold. ---- */
+
+    /* Whether a collection is marking, that is, between weft_trace_gc_begin and weft_trace_gc_end.
+     */
+    bool (*gc_marking)(void *context);
+    /* The size at which the heap is collected next, 0: never; for each generation. */
+    uint64_t (*heap_goal)(void *context);
+
+    /* ---- Optional: hosts that report objects (the AllocFree experiment). ---- */
+
+    /* Copied. NULL: no experiment, and its events are not written. */
+    const weft_trace_heap *heap;
+    /* When tracing begins, with the world stopped: reports what exists, as
+     * weft_trace_heap_… (…, WEFT_TRACE_HEAP_EXISTS, …). NULL: nothing is known. */
+    void (*heap_snapshot)(void *context, weft_trace_section *section, weft_trace_context self);
 } weft_trace_host;
 
 /* Makes a tracer for a host. The structure is copied. Returns 0 and *tracer, -EINVAL, or -ENOMEM.
@@ -343,6 +368,77 @@ WEFT_API void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_c
 WEFT_API void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c,
                                    weft_trace_stw_reason reason, uint64_t stack);
 WEFT_API void weft_trace_stw_end(weft_trace_section *s, weft_trace_context c);
+
+/* ---- Heap and collector ---- */
+
+/*
+ * Ranges follow the rule of all states: the host's mark changes inside the section of the event, or
+ * without a section while tracing is off. So a range that is open when a trace or a generation
+ * begins is told by the statuses, and its end is always understood:
+ *
+ *     bool open = weft_trace_enter(tracer, m, &s);
+ *     if (open)
+ *         weft_trace_sweep_begin(&s, c, stack);
+ *     p->in_sweep = 1;
+ *     if (open)
+ *         weft_trace_leave(&s);
+ */
+
+/* Bytes of live and dead objects on the heap; the size at which a collection begins, 0: never. */
+WEFT_API void weft_trace_heap_alloc(weft_trace_section *s, weft_trace_context c, uint64_t bytes);
+WEFT_API void weft_trace_heap_goal(weft_trace_section *s, weft_trace_context c, uint64_t bytes);
+
+/* The mark phase of a collection begins and ends. With the world stopped, or in the host's hold;
+ * what gc_marking() answers changes together with it. One at a time. */
+WEFT_API void weft_trace_gc_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack);
+WEFT_API void weft_trace_gc_end(weft_trace_section *s, weft_trace_context c);
+
+/* c.p sweeps; the G on it may not change before the end. Its in_sweep becomes 1 after the begin and
+ * 0 after the end. bytes: looked at, and given back. */
+WEFT_API void weft_trace_sweep_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack);
+WEFT_API void weft_trace_sweep_end(weft_trace_section *s, weft_trace_context c, uint64_t swept,
+                                   uint64_t reclaimed);
+
+/* c.g helps marking; it may block meanwhile. Its in_assist becomes 1 after the begin and 0 after
+ * the end. */
+WEFT_API void weft_trace_assist_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack);
+WEFT_API void weft_trace_assist_end(weft_trace_section *s, weft_trace_context c);
+
+/* ---- Objects: the AllocFree experiment ---- */
+
+/* Written if the host has a heap and the format is 23 or later. Addresses are real ones; the layout
+ * of the heap is written with each generation, so that a reader can tell them from the numbers. */
+
+enum {
+    WEFT_TRACE_HEAP_EXISTS, /* since before the trace; in heap_snapshot only */
+    WEFT_TRACE_HEAP_NEW     /* is being made */
+};
+
+/* Whether the events below are written, so that a host need not collect their arguments. */
+WEFT_API bool weft_trace_heap_reported(const weft_trace_section *s);
+
+/* A run of pages. class: for spans with objects their class (a number below 2^62), else
+ * WEFT_TRACE_SPAN_OTHER. */
+#define WEFT_TRACE_SPAN_OTHER UINT64_MAX
+WEFT_API void weft_trace_heap_span(weft_trace_section *s, weft_trace_context c, int what,
+                                   uintptr_t address, uint64_t pages, uint64_t span_class);
+WEFT_API void weft_trace_heap_span_free(weft_trace_section *s, weft_trace_context c,
+                                        uintptr_t address);
+
+/* The number of an object's type in this generation; 0 if it is not known, or memory is refused.
+ * address: identifies the type; bytes, and how many of them from the start may hold pointers. */
+WEFT_API uint64_t weft_trace_heap_type(weft_trace_section *s, uintptr_t address, uint64_t bytes,
+                                       uint64_t pointer_bytes, const char *name, size_t name_size);
+WEFT_API void weft_trace_heap_object(weft_trace_section *s, weft_trace_context c, int what,
+                                     uintptr_t address, uint64_t type);
+WEFT_API void weft_trace_heap_object_free(weft_trace_section *s, weft_trace_context c,
+                                          uintptr_t address);
+
+/* A goroutine's stack. */
+WEFT_API void weft_trace_heap_stack(weft_trace_section *s, weft_trace_context c, int what,
+                                    uintptr_t address, size_t bytes);
+WEFT_API void weft_trace_heap_stack_free(weft_trace_section *s, weft_trace_context c,
+                                         uintptr_t address);
 
 /* ---- Annotations ---- */
 

@@ -43,7 +43,9 @@
 #include "base/fatal.h"
 #include "base/fence.h"
 #include "base/torture.h"
+#include "trace/allocfree.h"
 #include "trace/census.h"
+#include "trace/collector.h"
 #include "trace/emit.h"
 #include "trace/enroll.h"
 #include "trace/streams.h"
@@ -88,8 +90,8 @@ static weft_trace_section own_section(weft_tracer *tracer)
     return section;
 }
 
-/* The first timed events of a generation: the statuses of the drainer's own P and G, and the number
- * of Ps. */
+/* The first timed events of a generation: the statuses of the drainer's own P and G, the number of
+ * Ps, and what a collector has to say. */
 static void open_generation(weft_tracer *tracer, weft_trace_context self, bool first)
 {
     weft_trace_section section = own_section(tracer);
@@ -98,6 +100,8 @@ static void open_generation(weft_tracer *tracer, weft_trace_context self, bool f
         weft_trace_procs_change(&section, self, tracer->host.proc_count(tracer->host.context), 0);
         if (first)
             weft_trace_stw_begin(&section, self, WEFT_TRACE_STW_START_TRACE, 0);
+        trace_collector_open(&section, self, first);
+        trace_allocfree_open(&section, self, first);
     }
     weft_trace_leave(&section);
 }
@@ -248,6 +252,7 @@ static void collect(weft_tracer *tracer, uint64_t n)
     torture_point("trace collect: flushed");
     trace_census_write(tracer, n);
     trace_stacks_dump(tracer, n);
+    trace_allocfree_dump(tracer, n);
     trace_strings_dump(tracer, n);
 }
 

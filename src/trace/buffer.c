@@ -116,18 +116,29 @@ static bool queue_batch(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
     return push;
 }
 
-/* An empty batch of m in generation n. */
-static void begin_batch(trace_buffer *buffer, weft_trace_m *m, uint64_t n, bool events)
+/* What kind of batch it will be: a timed one, or what its writer says. */
+static uint8_t *write_header(const trace_writer *writer, uint8_t *at, const weft_trace_m *m,
+                             uint64_t n, uint64_t now)
+{
+    if (writer && writer->experiment)
+        return wire_batch_start_experimental(at, writer->experiment, n, m->tid, now);
+    return wire_batch_start(at, n, m->tid, now);
+}
+
+/* An empty batch of m in generation n. writer: NULL for timed events. */
+static void begin_batch(trace_buffer *buffer, weft_trace_m *m, uint64_t n,
+                        const trace_writer *writer)
 {
     uint64_t now = base_clock_now();
     if (now <= m->last_time)
         now = m->last_time + 1;
     m->last_time = now;
-    buffer->at = buffer->payload = wire_batch_start(buffer->data, n, m->tid, now);
-    buffer->end = (uint8_t *)buffer + (events ? EVENT_BATCH_ROOM : TRACE_CHUNK_SIZE);
+    buffer->at = buffer->payload = write_header(writer, buffer->data, m, n, now);
+    buffer->end = (uint8_t *)buffer + (writer ? TRACE_CHUNK_SIZE : EVENT_BATCH_ROOM);
 }
 
-static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n, bool events)
+static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n,
+                            const trace_writer *writer)
 {
     trace_buffer **place = &m->buffer[n % 2];
     trace_buffer *old = *place;
@@ -143,13 +154,13 @@ static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n, bo
     }
     *place = fresh;
     if (fresh)
-        begin_batch(fresh, m, n, events);
+        begin_batch(fresh, m, n, writer);
     return fresh;
 }
 
 trace_buffer *trace_buffer_refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n)
 {
-    return refill(tracer, m, n, true);
+    return refill(tracer, m, n, NULL);
 }
 
 void trace_buffer_flush(weft_tracer *tracer, weft_trace_m *m, uint64_t n)
@@ -168,14 +179,21 @@ void trace_writer_start(trace_writer *writer, weft_tracer *tracer, uint64_t n, u
     writer->section = (weft_trace_section){.tracer = tracer, .m = &writer->m, .generation = n};
 }
 
+void trace_writer_start_experiment(trace_writer *writer, weft_tracer *tracer, uint64_t n,
+                                   uint8_t experiment, uint8_t kind)
+{
+    trace_writer_start(writer, tracer, n, kind);
+    writer->experiment = experiment;
+}
+
 trace_buffer *trace_writer_reserve(trace_writer *writer, size_t size)
 {
     uint64_t n = writer->section.generation;
     trace_buffer *buffer = writer->m.buffer[n % 2];
     if (buffer && (size_t)(buffer->end - buffer->at) >= size)
         return buffer;
-    buffer = refill(writer->section.tracer, &writer->m, n, false);
-    if (buffer && writer->kind)
+    buffer = refill(writer->section.tracer, &writer->m, n, writer);
+    if (buffer && (writer->kind || writer->experiment))
         *buffer->at++ = writer->kind;
     return buffer;
 }

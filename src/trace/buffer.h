@@ -33,7 +33,8 @@ typedef struct trace_queue {
 typedef struct trace_writer {
     weft_trace_m m;
     weft_trace_section section;
-    uint8_t kind; /* first byte of each payload; 0: none */
+    uint8_t kind;       /* first byte of each payload; 0 outside of experiments: none */
+    uint8_t experiment; /* its number; 0: ordinary batches */
 } trace_writer;
 
 /* Bytes that an event may need: the longest one, and what wire_varint_encode may touch behind it.
@@ -61,6 +62,9 @@ size_t trace_queue_bytes(const trace_queue *queue);
 void trace_queue_free(trace_queue *queue, trace_arena *arena);
 
 void trace_writer_start(trace_writer *writer, weft_tracer *tracer, uint64_t n, uint8_t kind);
+/* The same for batches of an experiment. */
+void trace_writer_start_experiment(trace_writer *writer, weft_tracer *tracer, uint64_t n,
+                                   uint8_t experiment, uint8_t kind);
 /* Room for `size` bytes at once, at most half a chunk; NULL: refused. *at of the result moves on
  * with what is written. */
 trace_buffer *trace_writer_reserve(trace_writer *writer, size_t size);

@@ -27,12 +27,18 @@ static void slots_init(weft_tracer *tracer)
         trace_queue_init(&slot->opening);
         trace_map_init(&slot->stacks, &tracer->arena, 0);
         trace_map_init(&slot->strings, &tracer->arena, TRACE_STRING_FREE - 1);
+        trace_map_init(&slot->types, &tracer->arena, 0);
     }
+}
+
+static bool heap_is_sound(const weft_trace_heap *heap)
+{
+    return !heap || (heap->page_size && heap->object_align && heap->stack_min);
 }
 
 int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
 {
-    if (!host || !result || host->size < sizeof *host)
+    if (!host || !result || host->size < sizeof *host || !heap_is_sound(host->heap))
         return -EINVAL;
     base_fence_init();
     base_clock_init();
@@ -41,6 +47,8 @@ int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
         return -ENOMEM;
     base_pages_root(tracer, sizeof *tracer);
     tracer->host = *host;
+    if (host->heap)
+        tracer->heap = *host->heap;
     lock_init(&tracer->lock, BASE_RANK_TRACE);
     lock_init(&tracer->ms_lock, BASE_RANK_TRACE_MS);
     trace_arena_init(&tracer->arena);

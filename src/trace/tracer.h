@@ -27,6 +27,7 @@ typedef struct trace_slot {
     bool lost;           /* atomic, written under tracer.lock: given up */
     trace_map stacks;
     trace_map strings;
+    trace_map types; /* of the AllocFree experiment */
 } trace_slot;
 
 struct trace_command;
@@ -39,6 +40,8 @@ struct weft_tracer {
     uint64_t generation;      /* atomic: 0 off; pairs with sections through the asymmetric fence */
     uint64_t last_generation; /* owner: drainer; ended last, never 0 once there was one */
     weft_trace_host host;
+    weft_trace_heap heap; /* constant; page_size 0: objects are not reported */
+    uint64_t gc_seq;      /* the collector's number; with the world stopped or held */
 
     trace_arena arena;
     base_lock lock; /* rank TRACE: the slots' queues */

@@ -349,6 +349,20 @@ script_g *script_foreign_enter(script *s, int m)
     return g;
 }
 
+bool script_enter(script *s, int m, weft_trace_section *section, weft_trace_context *c)
+{
+    lock(s);
+    *c = context(&s->m[m]);
+    return enter(s, m, section);
+}
+
+void script_leave(script *s, bool open, weft_trace_section *section)
+{
+    if (open)
+        weft_trace_leave(section);
+    unlock(s);
+}
+
 void script_busy(script *s)
 {
     for (unsigned i = 1; i <= s->procs; i++) {
@@ -490,7 +504,27 @@ static void each_g(void *arg, bool stacks, void (*fn)(void *arg, const weft_trac
     unlock(s);
 }
 
-script *script_new(unsigned procs)
+static bool gc_marking(void *arg)
+{
+    script *s = arg;
+    assert_true(s->held);
+    return s->marking;
+}
+
+static uint64_t heap_goal(void *arg)
+{
+    return ((script *)arg)->goal;
+}
+
+static void heap_snapshot(void *arg, weft_trace_section *section, weft_trace_context self)
+{
+    script *s = arg;
+    assert_true(s->held && s->world_stopped);
+    if (s->snapshot)
+        s->snapshot(section, self);
+}
+
+script *script_new_with_heap(unsigned procs, const weft_trace_heap *heap)
 {
     script *s = calloc(1, sizeof *s);
     assert_non_null(s);
@@ -513,6 +547,12 @@ script *script_new(unsigned procs)
                             .each_p = each_p,
                             .each_dead_p = each_dead_p,
                             .each_g = each_g};
+    if (heap) {
+        host.gc_marking = gc_marking;
+        host.heap_goal = heap_goal;
+        host.heap = heap;
+        host.heap_snapshot = heap_snapshot;
+    }
     assert_int_equal(weft_tracer_new(&host, &s->tracer), 0);
     for (unsigned i = 0; i <= SCRIPT_PS; i++) {
         s->p[i].p.id = i;
@@ -528,6 +568,11 @@ script *script_new(unsigned procs)
         script_create(s, -1);
     script_procs(s, procs);
     return s;
+}
+
+script *script_new(unsigned procs)
+{
+    return script_new_with_heap(procs, NULL);
 }
 
 void script_free(script *s)

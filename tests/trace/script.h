@@ -55,10 +55,15 @@ typedef struct script {
     unsigned refused_attaches;
     int held, world_stopped;
     int with_stacks; /* views of Gs carry one */
+    bool marking;    /* what a host with a collector answers */
+    uint64_t goal;
+    void (*snapshot)(weft_trace_section *section, weft_trace_context self);
 } script;
 
 /* procs: live Ps besides the tracer's. */
 script *script_new(unsigned procs);
+/* A host with a collector, which reports objects. */
+script *script_new_with_heap(unsigned procs, const weft_trace_heap *heap);
 void script_free(script *s);
 
 /* A new G, made by the current G of M m (m = -1: before everything, without event), Runnable. */
@@ -82,6 +87,10 @@ void script_syscall_lost(script *s, int m);
 /* A foreign thread's G, in a system call on an M that has no G. */
 script_g *script_foreign_enter(script *s, int m);
 void script_foreign_leave(script *s, int m);
+
+/* A step of the test's own: opens a section on M m, which may fail if tracing is off; ends it. */
+bool script_enter(script *s, int m, weft_trace_section *section, weft_trace_context *c);
+void script_leave(script *s, bool open, weft_trace_section *section);
 
 /* Each live P runs a G for a moment on the M of its number. */
 void script_busy(script *s);
