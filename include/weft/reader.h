@@ -178,6 +178,38 @@ WEFT_API WEFT_MUST_USE int weft_reader_open_callback(weft_reader **reader, weft_
                                                      void *context);
 
 /*
+ * How a reader works. All zero but for the size is what a reader does that was not told.
+ *
+ * threads: how many take part, the caller's included. With 2 or more, batches are decoded ahead on
+ * threads of the reader's own while the caller's orders them. Two threads are the most that pays:
+ * decoding costs about half of what ordering does.
+ *
+ * max_memory: what depends on the input may take so many bytes, else reading ends with -ENOMEM
+ * (rule "MEM"). It is checked before each allocation. A trace needs about the size of its largest
+ * generation, and 100 bytes for each goroutine that lives. The buffers that every reader has, some
+ * 300 KiB, do not count.
+ *
+ * on_free: called with context when the reader is freed, for what belongs to its input.
+ */
+typedef struct weft_reader_options {
+    size_t size; /* sizeof(weft_reader_options) */
+    unsigned threads;
+    size_t max_memory; /* 0: no limit */
+    void (*on_free)(void *context);
+    void *context;
+} weft_reader_options;
+
+#define WEFT_READER_MAX_THREADS 64
+
+/*
+ * Sets the options of a reader that was opened and has not given an event yet. Returns 0, or
+ * -EINVAL, -EBUSY when it is too late, -EAGAIN when no thread can be started (the other options
+ * hold then, and the reader works on one thread).
+ */
+WEFT_API WEFT_MUST_USE int weft_reader_configure(weft_reader *reader,
+                                                 const weft_reader_options *options);
+
+/*
  * The next event: 1 and *event, 0 at the end, or a negative errno value: -EBADMSG for a malformed
  * or inconsistent trace, -ENOMEM, or what reading gave. After an end or an error it goes on
  * returning the same.

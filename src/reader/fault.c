@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "reader/memory.h"
+
 static void locate(struct reader_fault *fault, const char *rule, uint64_t generation,
                    uint64_t offset)
 {
@@ -34,7 +36,11 @@ int reader_fail(struct reader_fault *fault, const char *rule, uint64_t generatio
 int reader_fail_memory(struct reader_fault *fault, uint64_t generation, uint64_t offset)
 {
     locate(fault, "MEM", generation, offset);
-    snprintf(fault->text, sizeof fault->text, "out of memory");
+    if (fault->budget && fault->budget->exceeded)
+        snprintf(fault->text, sizeof fault->text, "more than the limit of %zu bytes of memory",
+                 fault->budget->limit);
+    else
+        snprintf(fault->text, sizeof fault->text, "out of memory");
     return -ENOMEM;
 }
 

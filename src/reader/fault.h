@@ -8,8 +8,11 @@
 
 #include <weft/reader.h>
 
+struct reader_budget;
+
 struct reader_fault {
-    weft_reader_error error; /* message points to text */
+    weft_reader_error error;            /* message points to text */
+    const struct reader_budget *budget; /* of the reader; NULL if there is none */
     char text[512];
 };
 
@@ -21,7 +24,7 @@ int reader_fail(struct reader_fault *fault, const char *rule, uint64_t generatio
  */
 void reader_make_printable(char *text);
 
-/* Out of memory; returns -ENOMEM. */
+/* Out of memory, or of what the budget allows; returns -ENOMEM. */
 int reader_fail_memory(struct reader_fault *fault, uint64_t generation, uint64_t offset);
 
 /* Reading the input failed with a negative errno value, which it returns. */

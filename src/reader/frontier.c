@@ -8,7 +8,9 @@ bool reader_frontier_reset(struct reader_frontier *frontier, uint32_t n)
     frontier->count = 0;
     if (n <= frontier->capacity)
         return true;
-    struct reader_frontier_entry *at = realloc(frontier->at, (size_t)n * 2 * sizeof *at);
+    struct reader_frontier_entry *at =
+        reader_realloc(frontier->budget, frontier->at, (size_t)frontier->capacity * 2 * sizeof *at,
+                       (size_t)n * 2 * sizeof *at);
     if (!at)
         return false;
     frontier->at = at;
@@ -18,8 +20,9 @@ bool reader_frontier_reset(struct reader_frontier *frontier, uint32_t n)
 
 void reader_frontier_fini(struct reader_frontier *frontier)
 {
-    free(frontier->at);
-    *frontier = (struct reader_frontier){0};
+    reader_free(frontier->budget, frontier->at,
+                (size_t)frontier->capacity * 2 * sizeof *frontier->at);
+    *frontier = (struct reader_frontier){.budget = frontier->budget};
 }
 
 static void swap(struct reader_frontier_entry *a, struct reader_frontier_entry *b)

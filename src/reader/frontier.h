@@ -19,6 +19,7 @@ struct reader_frontier_entry {
 struct reader_frontier {
     struct reader_frontier_entry *at; /* capacity entries and as many for sorting */
     uint32_t count, capacity;
+    struct reader_budget *budget;
 };
 
 /* Makes room for n entries and empties it. Returns false when memory is exhausted. */

@@ -31,10 +31,22 @@ static void find_references(struct reader_references *refs, unsigned id)
     }
 }
 
+static void bind_budget(struct reader_generation *gen, struct reader_budget *budget)
+{
+    gen->budget = budget;
+    gen->batches.budget = gen->streams.budget = gen->experiments.budget = budget;
+    gen->strings.budget = gen->stacks.budget = gen->frames.budget = budget;
+    gen->pcs.budget = gen->samples.budget = budget;
+    gen->stream_of.budget = gen->pc_of.budget = budget;
+    gen->string_of.others.budget = gen->stack_of.others.budget = budget;
+    gen->payloads.budget = budget;
+}
+
 void reader_generation_init(struct reader_generation *gen, unsigned version,
-                            struct reader_fault *fault)
+                            struct reader_budget *budget, struct reader_fault *fault)
 {
     *gen = (struct reader_generation){.version = version, .fault = fault};
+    bind_budget(gen, budget);
     for (unsigned id = 0; id < WIRE_EVENT_LIMIT; id++)
         find_references(&gen->references[id], id);
 }

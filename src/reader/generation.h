@@ -98,6 +98,7 @@ struct reader_generation {
     READER_VEC(struct reader_sample) samples; /* sorted by time when complete */
 
     struct reader_arena payloads;
+    struct reader_budget *budget;
     struct reader_fault *fault;
 };
 
@@ -126,7 +127,7 @@ struct reader_gather {
 };
 
 void reader_generation_init(struct reader_generation *gen, unsigned version,
-                            struct reader_fault *fault);
+                            struct reader_budget *budget, struct reader_fault *fault);
 void reader_generation_fini(struct reader_generation *gen);
 
 /* Reads the next generation. 1, 0 at the end of the trace, or a negative errno value, explained. */

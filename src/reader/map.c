@@ -2,7 +2,6 @@
 #include "reader/map.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static void place(struct reader_map *map, uint64_t key, uint32_t value)
 {
@@ -16,7 +15,7 @@ static bool resize(struct reader_map *map, uint32_t size)
 {
     struct reader_map_slot *old = map->slots;
     uint32_t old_size = old ? map->mask + 1 : 0;
-    struct reader_map_slot *slots = malloc((size_t)size * sizeof *slots);
+    struct reader_map_slot *slots = reader_malloc(map->budget, (size_t)size * sizeof *slots);
     if (!slots)
         return false;
     for (uint32_t i = 0; i < size; i++)
@@ -27,7 +26,7 @@ static bool resize(struct reader_map *map, uint32_t size)
     for (uint32_t i = 0; i < old_size; i++)
         if (old[i].value != READER_ABSENT)
             place(map, old[i].key, old[i].value);
-    free(old);
+    reader_free(map->budget, old, (size_t)old_size * sizeof *old);
     return true;
 }
 
@@ -74,8 +73,8 @@ void reader_map_clear(struct reader_map *map)
 
 void reader_map_fini(struct reader_map *map)
 {
-    free(map->slots);
-    *map = (struct reader_map){0};
+    reader_free(map->budget, map->slots, ((size_t)map->mask + 1) * sizeof *map->slots);
+    *map = (struct reader_map){.budget = map->budget};
 }
 
 /* The array may hold four times the ids that it has: what is sparser goes into the hash table. */
@@ -89,7 +88,8 @@ static bool extend(struct reader_idmap *map, uint64_t id)
     uint64_t limit = id + 1;
     if (limit > map->capacity) {
         uint64_t want = limit + limit / 2 + 64;
-        uint32_t *direct = realloc(map->direct, (size_t)want * sizeof *direct);
+        uint32_t *direct = reader_realloc(map->others.budget, map->direct,
+                                          map->capacity * sizeof *direct, want * sizeof *direct);
         if (!direct)
             return false;
         map->direct = direct;
@@ -127,7 +127,7 @@ void reader_idmap_clear(struct reader_idmap *map)
 
 void reader_idmap_fini(struct reader_idmap *map)
 {
-    free(map->direct);
+    reader_free(map->others.budget, map->direct, map->capacity * sizeof *map->direct);
     reader_map_fini(&map->others);
-    *map = (struct reader_idmap){0};
+    *map = (struct reader_idmap){.others = map->others};
 }

@@ -9,8 +9,7 @@
  * plain array in front for the usual case of ids that count from 1; only outliers are hashed.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "reader/memory.h"
 
 #define READER_ABSENT UINT32_MAX
 
@@ -23,6 +22,7 @@ struct reader_map {
     struct reader_map_slot *slots; /* NULL while empty, else mask + 1 of them */
     uint32_t mask, count;
     unsigned shift; /* 64 - log2(mask + 1) */
+    struct reader_budget *budget;
 };
 
 /* Where the search for a key begins. Multiplicative hashing: Knuth, volume 3, 6.4. */

@@ -11,9 +11,48 @@ struct reader_chunk {
     unsigned char data[];
 };
 
-static struct reader_chunk *chunk_new(size_t size)
+/* Counts size bytes, unless they would exceed the limit. */
+static bool take(struct reader_budget *budget, size_t size)
 {
-    struct reader_chunk *chunk = malloc(sizeof *chunk + size);
+    if (budget && budget->limit && size > budget->limit - budget->used) {
+        budget->exceeded = true;
+        return false;
+    }
+    if (budget)
+        budget->used += size;
+    return true;
+}
+
+static void give_back(struct reader_budget *budget, size_t size)
+{
+    if (budget)
+        budget->used -= size;
+}
+
+void *reader_malloc(struct reader_budget *budget, size_t size)
+{
+    return reader_realloc(budget, NULL, 0, size);
+}
+
+void *reader_realloc(struct reader_budget *budget, void *old, size_t old_size, size_t size)
+{
+    if (!take(budget, size))
+        return NULL;
+    void *at = realloc(old, size ? size : 1);
+    give_back(budget, at ? old_size : size);
+    return at;
+}
+
+void reader_free(struct reader_budget *budget, void *at, size_t size)
+{
+    if (at)
+        give_back(budget, size);
+    free(at);
+}
+
+static struct reader_chunk *chunk_new(struct reader_budget *budget, size_t size)
+{
+    struct reader_chunk *chunk = reader_malloc(budget, sizeof *chunk + size);
     if (chunk) {
         chunk->next = NULL;
         chunk->size = size;
@@ -28,7 +67,7 @@ static struct reader_chunk *chunk_after(struct reader_arena *arena, size_t size)
     if (*link && (*link)->size >= size)
         return *link;
     size_t want = arena->first ? NEXT_CHUNK : FIRST_CHUNK;
-    struct reader_chunk *chunk = chunk_new(want > size ? want : size);
+    struct reader_chunk *chunk = chunk_new(arena->budget, want > size ? want : size);
     if (!chunk)
         return NULL;
     chunk->next = *link;
@@ -60,17 +99,19 @@ void reader_arena_fini(struct reader_arena *arena)
 {
     for (struct reader_chunk *chunk = arena->first, *next; chunk; chunk = next) {
         next = chunk->next;
-        free(chunk);
+        reader_free(arena->budget, chunk, sizeof *chunk + chunk->size);
     }
-    *arena = (struct reader_arena){0};
+    *arena = (struct reader_arena){.budget = arena->budget};
 }
 
-void *reader_grow(void *array, uint32_t *capacity, uint32_t count, size_t element_size)
+void *reader_grow(struct reader_budget *budget, void *array, uint32_t *capacity, uint32_t count,
+                  size_t element_size)
 {
     uint64_t want = (uint64_t)count + count / 2 + 16;
     if (want > INT32_MAX || want > SIZE_MAX / element_size)
         return NULL;
-    void *grown = realloc(array, (size_t)want * element_size);
+    void *grown =
+        reader_realloc(budget, array, *capacity * element_size, (size_t)want * element_size);
     if (grown)
         *capacity = (uint32_t)want;
     return grown;

@@ -2,6 +2,7 @@
 /* Opening and closing readers. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +17,13 @@ static weft_reader *reader_new(weft_read_fn read, void *context)
     reader->fd = -1;
     reader->status = reader->next_status = 1;
     reader->fault.error = (weft_reader_error){"", 0, 0, ""};
-    if (!reader_source_init(&reader->source, read, context) || !reader_order_init(&reader->order)) {
+    reader->fault.budget = &reader->budget;
+    reader->frontier.budget = reader->cursors.budget = &reader->budget;
+    reader->parking.nodes.budget = reader->parking.roots.budget = &reader->budget;
+    reader->parking.group_of.budget = reader->parking.times.budget = &reader->budget;
+    reader->parking_least = READER_PARKING_LEAST;
+    if (!reader_source_init(&reader->source, read, context) ||
+        !reader_order_init(&reader->order, &reader->budget)) {
         weft_reader_free(reader);
         return NULL;
     }
@@ -29,7 +36,7 @@ static int start(weft_reader *reader)
     int status = reader_header_read(&reader->source, &reader->version, &reader->fault);
     if (status)
         return reader->status = reader->next_status = status;
-    reader_generation_init(&reader->gen, reader->version, &reader->fault);
+    reader_generation_init(&reader->gen, reader->version, &reader->budget, &reader->fault);
     reader->gather = (struct reader_gather){.source = &reader->source,
                                             .version = reader->version,
                                             .fault = &reader->fault,
@@ -85,18 +92,41 @@ int weft_reader_open_path(weft_reader **out, const char *path)
     return reader_fail(&reader->fault, "IO", 0, 0, "cannot open: %s", strerror(-error)), error;
 }
 
+int weft_reader_configure(weft_reader *reader, const weft_reader_options *options)
+{
+    weft_reader_options all = {0};
+    if (options->size > sizeof all || options->size < offsetof(weft_reader_options, max_memory))
+        return -EINVAL;
+    memcpy(&all, options, options->size);
+    if (all.threads > WEFT_READER_MAX_THREADS)
+        return -EINVAL;
+    if (reader->syncs || reader->team)
+        return -EBUSY;
+    reader->budget.limit = all.max_memory;
+    reader->on_free = all.on_free;
+    reader->on_free_context = all.context;
+    if (all.threads <= 1)
+        return 0;
+    reader->team = reader_team_new(all.threads - 1);
+    return reader->team ? 0 : -EAGAIN;
+}
+
 void weft_reader_free(weft_reader *reader)
 {
     if (!reader)
         return;
     reader_cursors_close(reader);
+    reader_team_free(reader->team);
     READER_VEC_FINI(&reader->cursors);
     reader_frontier_fini(&reader->frontier);
+    reader_parking_fini(&reader->parking);
     reader_order_fini(&reader->order);
     reader_generation_fini(&reader->gen);
     reader_gather_fini(&reader->gather);
     reader_source_fini(&reader->source);
     if (reader->owns_fd)
         close(reader->fd);
+    if (reader->on_free)
+        reader->on_free(reader->on_free_context);
     free(reader);
 }

@@ -87,13 +87,23 @@ static bool add_names(struct reader_order *order)
     return true;
 }
 
-bool reader_order_init(struct reader_order *order)
+static void bind_budget(struct reader_order *order, struct reader_budget *budget)
+{
+    order->threads.budget = order->thread_of.budget = budget;
+    order->procs.at.budget = order->procs.of.budget = budget;
+    order->goroutines.at.budget = order->goroutines.of.budget = budget;
+    order->ranges.budget = order->regions.budget = budget;
+    order->tasks.budget = order->task_of.budget = budget;
+}
+
+bool reader_order_init(struct reader_order *order, struct reader_budget *budget)
 {
     *order = (struct reader_order){
         .free_range = READER_ABSENT, .free_region = READER_ABSENT, .free_task = READER_ABSENT};
     order->procs.free = order->goroutines.free = READER_ABSENT;
+    bind_budget(order, budget);
     struct reader_thread *none = READER_PUSH(&order->threads);
-    if (!none || !reader_pool_init(&order->pool))
+    if (!none || !reader_pool_init_within(&order->pool, budget))
         return false;
     *none = (struct reader_thread){WEFT_ID_NONE, WEFT_ID_NONE, WEFT_ID_NONE, 0, 0};
     return add_names(order);
@@ -146,12 +156,6 @@ int reader_reject(struct reader_order *order, const char *rule, const char *form
     va_end(args);
     order->rule = rule;
     return -EBADMSG;
-}
-
-int reader_reject_memory(struct reader_order *order)
-{
-    reader_reject(order, "MEM", "out of memory");
-    return -ENOMEM;
 }
 
 int reader_order_context_fail(struct reader_order *order, unsigned need)

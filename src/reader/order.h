@@ -102,16 +102,17 @@ struct reader_order {
     char message[384];
 };
 
-/* Outcomes beside negative errno values. */
-#define READER_WAIT    0
-#define READER_ADVANCE 1
+/* Outcomes beside negative errno values. ADVANCE_QUEUED: there are events in the queue, too. */
+#define READER_WAIT           0
+#define READER_ADVANCE        1
+#define READER_ADVANCE_QUEUED 2
 
 /* Handler of an event: *out has time, context, stacks and wire filled in, all else zero. */
 typedef int (*reader_order_fn)(struct reader_order *order, const struct reader_wire_event *event,
                                weft_event *out);
 
 /* Returns false when memory is exhausted. */
-bool reader_order_init(struct reader_order *order);
+bool reader_order_init(struct reader_order *order, struct reader_budget *budget);
 void reader_order_fini(struct reader_order *order);
 
 /* Begins a generation: texts without a holder are dropped. */
@@ -167,8 +168,6 @@ static inline int reader_order_try(struct reader_order *order, uint32_t thread,
 
 int reader_reject(struct reader_order *order, const char *rule, const char *format, ...)
     WEFT_PRINTF(3, 4);
-/* Returns -ENOMEM, explained. */
-int reader_reject_memory(struct reader_order *order);
 
 /* What an event needs of its context (ordering.md 4.1). */
 enum {

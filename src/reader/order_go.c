@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Goroutines outside of system calls: ordering.md 5.2. */
+#include <errno.h>
+
 #include "reader/order.h"
 
 typedef unsigned long long ull;
@@ -22,7 +24,7 @@ READER_HANDLER(go_create)
     bool blocked = event->tag == WIRE_EV_GO_CREATE_BLOCKED;
     if (!reader_resource_add(order, &order->goroutines, id,
                              blocked ? WIRE_G_WAITING : WIRE_G_RUNNABLE))
-        return reader_reject_memory(order);
+        return -ENOMEM;
     reader_order_go(out, id, WEFT_STATE_NOT_EXIST,
                     blocked ? WEFT_STATE_WAITING : WEFT_STATE_RUNNABLE);
     return READER_ADVANCE;
@@ -38,7 +40,7 @@ READER_HANDLER(go_create_syscall)
         return reader_reject(order, "GOR-8", "goroutine %llu is created but exists", (ull)id);
     struct reader_resource *g = reader_resource_add(order, &order->goroutines, id, WIRE_G_SYSCALL);
     if (!g)
-        return reader_reject_memory(order);
+        return -ENOMEM;
     reader_order_bind_g(order, g);
     reader_order_go(out, id, WEFT_STATE_NOT_EXIST, WEFT_STATE_SYSCALL);
     return READER_ADVANCE;
@@ -60,7 +62,8 @@ READER_HANDLER(go_start)
 }
 
 /* The thread's goroutine, which must be running; NULL and *status if not. */
-static inline struct reader_resource *running_g(struct reader_order *order, int *status)
+static inline __attribute__((always_inline)) struct reader_resource *
+running_g(struct reader_order *order, int *status)
 {
     *status = reader_order_context(order, READER_NEED_ALL);
     if (*status)
@@ -131,7 +134,7 @@ static int bind_syscall(struct reader_order *order, const struct reader_resource
                              (ull)g->id, (long long)m,
                              order->threads.at[index].g == WEFT_ID_NONE ? "none" : "another one");
     if (!known && (index = reader_order_thread(order, m, true)) == READER_ABSENT)
-        return reader_reject_memory(order);
+        return -ENOMEM;
     struct reader_thread *thread = &order->threads.at[index];
     thread->g = g->id;
     thread->g_hint = reader_resource_index(&order->goroutines, g);
@@ -166,7 +169,7 @@ READER_HANDLER(go_status)
                                  (ull)id, (ull)order->gen->number, (ull)order->first_gen);
         g = reader_resource_add(order, &order->goroutines, id, status);
         if (!g)
-            return reader_reject_memory(order);
+            return -ENOMEM;
         from = WEFT_STATE_UNDETERMINED;
     }
     if (status == WIRE_G_RUNNING)
@@ -206,5 +209,5 @@ READER_HANDLER(go_switch)
     if (destroy)
         reader_goroutine_remove(order, self);
     reader_order_bind_g(order, next);
-    return READER_ADVANCE;
+    return READER_ADVANCE_QUEUED;
 }

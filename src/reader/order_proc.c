@@ -140,7 +140,7 @@ READER_HANDLER(proc_status)
     } else {
         p = reader_resource_add(order, &order->procs, id, status);
         if (!p)
-            return reader_reject_memory(order);
+            return -ENOMEM;
         from = reader_order_in_first(order) ? WEFT_STATE_UNDETERMINED : WEFT_STATE_NOT_EXIST;
     }
     if (status == WIRE_P_RUNNING || status == WIRE_P_SYSCALL)

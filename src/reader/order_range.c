@@ -2,6 +2,7 @@
 /* Ranges, the collector's phase and heap metrics: ordering.md 5.3, 5.4. */
 #include "reader/order.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static int add_range(struct reader_order *order, struct reader_resource *on, uns
         range = &order->ranges.at[order->free_range];
         order->free_range = range->next;
     } else if (!(range = READER_PUSH(&order->ranges))) {
-        return reader_reject_memory(order);
+        return -ENOMEM;
     }
     *range = (struct reader_range){description, READER_ABSENT, (uint8_t)kind};
     uint32_t *link = &on->ranges;
@@ -115,7 +116,7 @@ static int stw_name(struct reader_order *order, uint64_t kind, weft_string *name
     text[size++] = ')';
     uint32_t pooled = reader_pool_add(&order->pool, text, size);
     if (pooled == READER_ABSENT)
-        return reader_reject_memory(order);
+        return -ENOMEM;
     *name = READER_POOL_BIT | pooled;
     return 0;
 }

@@ -109,7 +109,7 @@ static int abandon_p(struct reader_order *order, weft_event *out)
     *out =
         (weft_event){.time = out->time, .m = out->m, .p = out->p, .g = out->g, .wire = out->wire};
     reader_order_proc(out, p->id, WEFT_STATE_RUNNING, WEFT_STATE_IDLE);
-    return 0;
+    return READER_ADVANCE_QUEUED;
 }
 
 READER_HANDLER(go_destroy_syscall)
@@ -129,7 +129,5 @@ READER_HANDLER(go_destroy_syscall)
     reader_order_go(out, g->id, WEFT_STATE_SYSCALL, WEFT_STATE_NOT_EXIST);
     reader_goroutine_remove(order, g);
     self->g = WEFT_ID_NONE;
-    if (self->p != WEFT_ID_NONE)
-        status = abandon_p(order, out);
-    return status ? status : READER_ADVANCE;
+    return self->p == WEFT_ID_NONE ? READER_ADVANCE : abandon_p(order, out);
 }

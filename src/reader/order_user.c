@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Annotations and experiments: ordering.md 5.5. */
+#include <errno.h>
+
 #include "reader/order.h"
 
 typedef unsigned long long ull;
@@ -29,7 +31,7 @@ static uint32_t name_text(struct reader_order *order, uint64_t id, int *status)
         return READER_ABSENT;
     }
     uint32_t text = reader_order_text(order, index);
-    *status = text == READER_ABSENT ? reader_reject_memory(order) : 0;
+    *status = text == READER_ABSENT ? -ENOMEM : 0;
     return text;
 }
 
@@ -40,11 +42,11 @@ static int add_task(struct reader_order *order, uint64_t id, uint64_t parent, ui
         task = &order->tasks.at[order->free_task];
         order->free_task = task->next;
     } else if (!(task = READER_PUSH(&order->tasks))) {
-        return reader_reject_memory(order);
+        return -ENOMEM;
     }
     *task = (struct reader_task){parent, text, READER_ABSENT};
     if (!reader_map_add(&order->task_of, id, (uint32_t)(task - order->tasks.at)))
-        return reader_reject_memory(order);
+        return -ENOMEM;
     reader_pool_hold(&order->pool, text);
     return 0;
 }
@@ -128,7 +130,7 @@ READER_HANDLER(region_begin)
         region = &order->regions.at[order->free_region];
         order->free_region = region->next;
     } else if (!(region = READER_PUSH(&order->regions))) {
-        return reader_reject_memory(order);
+        return -ENOMEM;
     }
     *region = (struct reader_region){event->args[0], text, g->regions};
     g->regions = (uint32_t)(region - order->regions.at);

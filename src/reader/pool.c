@@ -15,12 +15,13 @@ static uint32_t text_hash(const void *data, size_t size)
 
 static bool set_buckets(struct reader_pool *pool, uint32_t size)
 {
-    uint32_t *buckets = malloc((size_t)size * sizeof *buckets);
+    uint32_t *buckets = reader_malloc(pool->budget, (size_t)size * sizeof *buckets);
     if (!buckets)
         return false;
     for (uint32_t i = 0; i < size; i++)
         buckets[i] = READER_ABSENT;
-    free(pool->buckets);
+    if (pool->buckets)
+        reader_free(pool->budget, pool->buckets, ((size_t)pool->mask + 1) * sizeof *buckets);
     pool->buckets = buckets;
     pool->mask = size - 1;
     for (uint32_t i = 0; i < pool->texts.count; i++) {
@@ -33,18 +34,24 @@ static bool set_buckets(struct reader_pool *pool, uint32_t size)
     return true;
 }
 
+bool reader_pool_init_within(struct reader_pool *pool, struct reader_budget *budget)
+{
+    *pool = (struct reader_pool){.free = READER_ABSENT, .budget = budget};
+    pool->texts.budget = budget;
+    return set_buckets(pool, 64);
+}
+
 bool reader_pool_init(struct reader_pool *pool)
 {
-    *pool = (struct reader_pool){.free = READER_ABSENT};
-    return set_buckets(pool, 64);
+    return reader_pool_init_within(pool, NULL);
 }
 
 void reader_pool_fini(struct reader_pool *pool)
 {
     for (uint32_t i = 0; i < pool->texts.count; i++)
-        free(pool->texts.at[i].data);
+        reader_free(pool->budget, pool->texts.at[i].data, (size_t)pool->texts.at[i].size + 1);
     READER_VEC_FINI(&pool->texts);
-    free(pool->buckets);
+    reader_free(pool->budget, pool->buckets, ((size_t)pool->mask + 1) * sizeof *pool->buckets);
     pool->buckets = NULL;
 }
 
@@ -77,10 +84,10 @@ uint32_t reader_pool_add(struct reader_pool *pool, const void *data, size_t size
     if (pool->live > pool->mask && pool->mask < UINT32_MAX / 4 &&
         !set_buckets(pool, (pool->mask + 1) * 2))
         return READER_ABSENT;
-    char *copy = malloc(size + 1);
+    char *copy = reader_malloc(pool->budget, size + 1);
     struct reader_pool_text *text = copy ? entry_new(pool) : NULL;
     if (!text) {
-        free(copy);
+        reader_free(pool->budget, copy, size + 1);
         return READER_ABSENT;
     }
     memcpy(copy, data, size);
@@ -99,7 +106,7 @@ static void drop(struct reader_pool *pool, uint32_t index)
     while (*link != index)
         link = &pool->texts.at[*link].next;
     *link = text->next;
-    free(text->data);
+    reader_free(pool->budget, text->data, (size_t)text->size + 1);
     text->data = NULL;
     text->next = pool->free;
     pool->free = index;

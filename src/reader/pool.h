@@ -24,8 +24,11 @@ struct reader_pool {
     READER_VEC(struct reader_pool_text) texts;
     uint32_t *buckets;
     uint32_t mask, live, free;
+    struct reader_budget *budget;
 };
 
+/* budget: NULL for no bound. */
+bool reader_pool_init_within(struct reader_pool *pool, struct reader_budget *budget);
 bool reader_pool_init(struct reader_pool *pool);
 void reader_pool_fini(struct reader_pool *pool);
 

@@ -31,11 +31,14 @@ __attribute__((noinline)) static int fail_event(weft_reader *reader,
 
 __attribute__((noinline)) static int fail_stuck(weft_reader *reader)
 {
-    const struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
+    uint32_t parked = reader->parking.parked;
+    uint32_t first =
+        parked ? reader_parking_first(&reader->parking) : reader->frontier.at[0].cursor;
+    const struct reader_cursor *cursor = &reader->cursors.at[first];
     char why[256], text[384];
     reader_order_explain(&reader->order, reader_cursor_event(cursor), why, sizeof why);
     snprintf(text, sizeof text, "no event can be next; this one, the earliest of %u threads, %s",
-             reader->frontier.count, why);
+             reader->frontier.count + parked, why);
     return fail_event(reader, cursor, "ORD-1", text);
 }
 
@@ -47,7 +50,6 @@ static int deliver(weft_reader *reader, weft_event *event)
     if (event->time <= reader->last)
         event->time = (int64_t)((uint64_t)reader->last + 1);
     reader->last = event->time;
-    reader->shown = reader->gen.number;
     return LIVE;
 }
 
@@ -60,6 +62,7 @@ static int deliver_sync(weft_reader *reader, weft_event *event, int64_t time, bo
                           .g = WEFT_ID_NONE,
                           .id = ++reader->syncs};
     reader->sync_has_data = has_data;
+    reader->shown = reader->gen.number;
     return deliver(reader, event);
 }
 
@@ -67,15 +70,30 @@ static int deliver_sync(weft_reader *reader, weft_event *event, int64_t time, bo
 
 void reader_cursors_close(weft_reader *reader)
 {
+    if (reader->team)
+        reader_team_rest(reader->team);
     for (uint32_t i = 0; i < reader->cursors.count; i++)
-        reader_cursor_fini(&reader->cursors.at[i]);
+        reader_cursor_fini(&reader->cursors.at[i], &reader->gen);
     reader->cursors.count = 0;
+}
+
+/* What the lanes of a generation may take, in events. */
+#define LANE_EVENTS ((uint32_t)1 << 15)
+
+/* Events in a block: fewer where there are more streams. */
+static uint32_t block_size(uint32_t streams)
+{
+    uint32_t size = LANE_EVENTS / READER_LANE_BLOCKS / streams;
+    return size < 256 ? size : 256;
 }
 
 static int open_cursor(weft_reader *reader, const struct reader_stream *stream)
 {
     struct reader_cursor cursor;
-    enum reader_step step = reader_cursor_init(&cursor, &reader->gen, stream);
+    uint32_t n = reader->gen.streams.count;
+    struct reader_team *team = reader->team && block_size(n) >= 32 ? reader->team : NULL;
+    enum reader_step step = reader_cursor_init(&cursor, &reader->gen, stream, team,
+                                               team ? block_size(n) : READER_BLOCK);
     if (step == READER_STEP_EVENT) {
         struct reader_cursor *kept = READER_PUSH(&reader->cursors);
         if (kept) {
@@ -88,7 +106,9 @@ static int open_cursor(weft_reader *reader, const struct reader_stream *stream)
         step = READER_STEP_MEMORY;
     }
     int status = step == READER_STEP_END ? 0 : reader_cursor_fail(&cursor, &reader->gen, step);
-    reader_cursor_fini(&cursor);
+    if (cursor.lane && cursor.lane->team)
+        reader_team_rest(reader->team);
+    reader_cursor_fini(&cursor, &reader->gen);
     return status;
 }
 
@@ -96,18 +116,37 @@ static int open_cursors(weft_reader *reader)
 {
     reader_cursors_close(reader);
     uint32_t n = reader->gen.streams.count;
+    if (reader->team)
+        reader_team_begin(reader->team, &reader->gen);
     if (!reader_frontier_reset(&reader->frontier, n))
         return reader_fail_memory(&reader->fault, reader->gen.number, reader->gen.offset);
     int status = 0;
     for (uint32_t i = 0; i < n && !status; i++)
         status = open_cursor(reader, &reader->gen.streams.at[i]);
+    if (!status && !reader_parking_begin(&reader->parking, reader->cursors.count,
+                                         reader->cursors.count >= reader->parking_least,
+                                         reader->gen.samples.count > 0))
+        status = reader_fail_memory(&reader->fault, reader->gen.number, reader->gen.offset);
     return status;
+}
+
+/* Whether the next event may be taken from the frontier without looking at anything else. */
+static void set_plain(weft_reader *reader)
+{
+    reader->plain = reader->frontier.count > 0 && !reader->parking.on;
+}
+
+static void set_sample(weft_reader *reader, uint32_t sample)
+{
+    reader->sample = sample;
+    reader->sample_time =
+        sample < reader->gen.samples.count ? reader->gen.samples.at[sample].time : INT64_MAX;
 }
 
 /* Opens the next generation, or ends the trace; a sync is delivered in either case. */
 __attribute__((noinline)) static int next_generation(weft_reader *reader, weft_event *event)
 {
-    reader->running = false;
+    reader->running = reader->plain = false;
     int status = reader_gather_next(&reader->gather, &reader->gen);
     if (status <= 0) {
         reader->next_status = status;
@@ -117,8 +156,9 @@ __attribute__((noinline)) static int next_generation(weft_reader *reader, weft_e
     if (status)
         return status;
     reader_order_set_generation(&reader->order, &reader->gen, reader->frontier.count > 0);
-    reader->sample = 0;
+    set_sample(reader, 0);
     reader->running = true;
+    set_plain(reader);
     reader->generations++;
     reader->offset = reader->gen.offset;
     return deliver_sync(reader, event, reader_time(reader->gen.unit, reader->gen.min_time), true);
@@ -126,16 +166,10 @@ __attribute__((noinline)) static int next_generation(weft_reader *reader, weft_e
 
 /* -------- samples -------- */
 
-static bool sample_is_due(const weft_reader *reader)
-{
-    return reader->sample < reader->gen.samples.count &&
-           (reader->frontier.count == 0 ||
-            reader->gen.samples.at[reader->sample].time < reader->frontier.at[0].time);
-}
-
 __attribute__((noinline)) static int deliver_sample(weft_reader *reader, weft_event *event)
 {
-    const struct reader_sample *sample = &reader->gen.samples.at[reader->sample++];
+    const struct reader_sample *sample = &reader->gen.samples.at[reader->sample];
+    set_sample(reader, reader->sample + 1);
     uint32_t stack = reader_idmap_find(&reader->gen.stack_of, sample->stack);
     if (stack == READER_ABSENT) {
         reader_warn(reader->warnings, READER_ODD_SAMPLE_STACK, reader->gen.number, sample->offset);
@@ -154,7 +188,16 @@ __attribute__((noinline)) static int deliver_sample(weft_reader *reader, weft_ev
 
 /* -------- events -------- */
 
-/* Tries the event of a cursor: READER_ADVANCE, READER_WAIT or a negative errno value, explained. */
+/* Why the ordering gave a negative errno value, which it returns. */
+__attribute__((noinline)) static int explain(weft_reader *reader,
+                                             const struct reader_cursor *cursor, int status)
+{
+    if (status == -ENOMEM)
+        return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(cursor));
+    return fail_event(reader, cursor, reader->order.rule, reader->order.message);
+}
+
+/* Tries the event of a cursor: an outcome (order.h), or a negative errno value, explained. */
 static inline int try_cursor(weft_reader *reader, struct reader_cursor *cursor, weft_event *event)
 {
     struct reader_order *order = &reader->order;
@@ -164,11 +207,7 @@ static inline int try_cursor(weft_reader *reader, struct reader_cursor *cursor, 
             return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(cursor));
     }
     int status = reader_order_try(order, cursor->thread, reader_cursor_event(cursor), event);
-    if (__builtin_expect(status < 0, 0)) {
-        fail_event(reader, cursor, order->rule, order->message);
-        reader->fault.error.rule = order->rule;
-    }
-    return status;
+    return __builtin_expect(status < 0, 0) ? explain(reader, cursor, status) : status;
 }
 
 /* Names the first reference of an event that leads nowhere: stacks first. */
@@ -196,6 +235,7 @@ __attribute__((noinline)) static int end_cursor(weft_reader *reader, uint32_t in
     if (step != READER_STEP_END)
         return reader_cursor_fail(cursor, &reader->gen, step);
     reader_frontier_remove(&reader->frontier, index);
+    reader->plain = reader->plain && reader->frontier.count > 0;
     return 0;
 }
 
@@ -203,9 +243,9 @@ __attribute__((noinline)) static int end_cursor(weft_reader *reader, uint32_t in
  * The event of the entry at index has advanced: goes to the next one of its cursor. An undecodable
  * next event comes first, then missing references of this one, as Go's reader reports them.
  */
-static inline int finish_event(weft_reader *reader, uint32_t index, weft_event *event)
+static inline int finish_event(weft_reader *reader, uint32_t index, struct reader_cursor *cursor,
+                               int outcome, weft_event *event)
 {
-    struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
     const struct reader_wire_event *from = reader_cursor_event(cursor);
     struct reader_wire_event bad;
     bool missing = from->missing;
@@ -223,7 +263,10 @@ static inline int finish_event(weft_reader *reader, uint32_t index, weft_event *
     }
     if (__builtin_expect(missing, 0))
         return fail_reference(reader, &bad);
-    reader->queue_at = 0;
+    if (__builtin_expect(outcome == READER_ADVANCE_QUEUED, 0)) {
+        reader->queue_at = 0;
+        reader->plain = false;
+    }
     return deliver(reader, event);
 }
 
@@ -235,52 +278,96 @@ __attribute__((noinline)) static int advance_other(weft_reader *reader, weft_eve
     for (uint32_t i = 1; i < frontier->count; i++) {
         struct reader_cursor *cursor = &reader->cursors.at[frontier->at[i].cursor];
         int status = try_cursor(reader, cursor, event);
-        if (status < 0)
-            return status;
-        if (status == READER_ADVANCE)
-            return finish_event(reader, i, event);
+        if (status != READER_WAIT)
+            return status < 0 ? status : finish_event(reader, i, cursor, status, event);
     }
     return fail_stuck(reader);
 }
 
-static int advance(weft_reader *reader, weft_event *event)
+static inline int advance(weft_reader *reader, weft_event *event)
 {
     struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
     int status = try_cursor(reader, cursor, event);
-    if (__builtin_expect(status == READER_ADVANCE, 1))
-        return finish_event(reader, 0, event);
+    if (__builtin_expect(status > 0, 1))
+        return finish_event(reader, 0, cursor, status, event);
     return status < 0 ? status : advance_other(reader, event);
 }
 
-__attribute__((noinline)) static int next_queued(weft_reader *reader, weft_event *event)
+/* Like advance, in a generation of many threads. */
+static int advance_parking(weft_reader *reader, weft_event *event)
+{
+    struct reader_frontier *frontier = &reader->frontier;
+    struct reader_parking *parking = &reader->parking;
+    while (frontier->count > 0) {
+        struct reader_cursor *cursor = &reader->cursors.at[frontier->at[0].cursor];
+        const struct reader_wire_event from = *reader_cursor_event(cursor);
+        int outcome = try_cursor(reader, cursor, event);
+        if (outcome < 0)
+            return outcome;
+        if (outcome != READER_WAIT) {
+            int status = finish_event(reader, 0, cursor, outcome, event);
+            if (status == LIVE)
+                reader_parking_wake(parking, frontier, &reader->order, &from, event);
+            return status;
+        }
+        if (!reader_parking_add(parking, frontier, &reader->order, &from))
+            return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(cursor));
+    }
+    return fail_stuck(reader);
+}
+
+/* Samples come before all events that are later, waiting ones included. */
+static int next_parking(weft_reader *reader, weft_event *event)
+{
+    if (reader->sample_time != INT64_MAX &&
+        (reader->frontier.count == 0 || reader->sample_time < reader->frontier.at[0].time) &&
+        reader->sample_time < reader_parking_time(&reader->parking))
+        return deliver_sample(reader, event);
+    return advance_parking(reader, event);
+}
+
+static int next_queued(weft_reader *reader, weft_event *event)
 {
     *event = reader->order.queue[reader->queue_at++];
-    if (reader->queue_at == reader->order.queued)
+    if (reader->queue_at == reader->order.queued) {
         reader->order.queued = 0;
+        set_plain(reader);
+    }
     return deliver(reader, event);
 }
 
-static int next_event(weft_reader *reader, weft_event *event)
-{
-    if (reader->order.queued)
-        return next_queued(reader, event);
-    if (!reader->running ||
-        (reader->frontier.count == 0 && reader->sample == reader->gen.samples.count))
-        return next_generation(reader, event);
-    if (sample_is_due(reader))
-        return deliver_sample(reader, event);
-    return advance(reader, event);
-}
-
-int weft_reader_next(weft_reader *reader, weft_event *event)
+/* What is not plain: ends, queued events, many threads, samples behind all others, generations. */
+__attribute__((noinline)) static int next_other(weft_reader *reader, weft_event *event)
 {
     if (reader->status != LIVE)
         return reader->status;
     reader->status = reader->next_status;
     if (reader->status != LIVE)
         return reader->status;
-    int status = next_event(reader, event);
-    if (status < 0)
-        reader->status = reader->next_status = status;
-    return status;
+    if (reader->order.queued)
+        return next_queued(reader, event);
+    if (reader->running && reader->frontier.count + reader->parking.parked > 0)
+        return next_parking(reader, event);
+    if (reader->running && reader->sample < reader->gen.samples.count)
+        return deliver_sample(reader, event);
+    return next_generation(reader, event);
+}
+
+/* From now on the reader returns what it returns now. */
+__attribute__((noinline)) static int stop(weft_reader *reader, int status)
+{
+    reader->plain = false;
+    return reader->status = reader->next_status = status;
+}
+
+int weft_reader_next(weft_reader *reader, weft_event *event)
+{
+    int status;
+    if (__builtin_expect(!reader->plain, 0))
+        status = next_other(reader, event);
+    else if (__builtin_expect(reader->sample_time < reader->frontier.at[0].time, 0))
+        status = deliver_sample(reader, event);
+    else
+        status = advance(reader, event);
+    return __builtin_expect(status < 0, 0) ? stop(reader, status) : status;
 }

@@ -7,6 +7,8 @@
 #include "reader/decode.h"
 #include "reader/frontier.h"
 #include "reader/order.h"
+#include "reader/parking.h"
+#include "reader/team.h"
 
 struct weft_reader {
     struct reader_source source;
@@ -14,12 +16,16 @@ struct weft_reader {
     struct reader_generation gen;
     struct reader_order order;
     struct reader_frontier frontier;
+    struct reader_parking parking;
+    uint32_t parking_least; /* cursors from which on it is used */
     READER_VEC(struct reader_cursor) cursors;
 
+    bool plain;          /* the next event comes from the frontier, or is a sample before it */
+    bool running;        /* a generation is being delivered */
+    int64_t sample_time; /* of the next CPU sample; INT64_MAX if there is none */
     unsigned version;
-    uint32_t sample;         /* next CPU sample */
+    uint32_t sample;         /* number of the next CPU sample */
     uint32_t queue_at;       /* next of order.queue */
-    bool running;            /* a generation is being delivered */
     int64_t last;            /* time of the last event delivered */
     uint64_t syncs;          /* delivered */
     uint64_t shown;          /* generation of the last event delivered */
@@ -28,10 +34,15 @@ struct weft_reader {
     bool sync_has_data;      /* the last sync opened a generation */
     int status, next_status; /* 1 while there may be events; what to return after the next one */
 
+    struct reader_budget budget;
+    struct reader_team *team; /* decodes ahead; NULL: nobody does */
+
     struct reader_fault fault;
     weft_reader_warning warnings[READER_ODD_LIMIT];
     int fd; /* for open_path and open_fd, else -1 */
     bool owns_fd;
+    void (*on_free)(void *context); /* may be NULL */
+    void *on_free_context;
 };
 
 /* Frees the cursors of the current generation. */

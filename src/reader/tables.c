@@ -306,13 +306,13 @@ static int sort_samples(struct reader_generation *gen)
         gen->samples.at[i].time = reader_time(gen->unit, gen->samples.at[i].units);
     if (samples_sorted(gen->samples.at, n))
         return 0;
-    struct reader_sample *other = malloc(n * sizeof *other);
+    struct reader_sample *other = reader_malloc(gen->budget, n * sizeof *other);
     if (!other)
         return reader_fail_memory(gen->fault, gen->number, gen->offset);
     struct reader_sample *sorted = merge_sort(gen->samples.at, other, n);
     if (sorted != gen->samples.at)
         memcpy(gen->samples.at, sorted, n * sizeof *sorted);
-    free(other);
+    reader_free(gen->budget, other, n * sizeof *other);
     return 0;
 }
 

@@ -43,6 +43,11 @@ static inline ptrdiff_t memory_read(void *context, void *data, size_t size)
     return (ptrdiff_t)n;
 }
 
+static inline void append_text(struct memory *m, const char *text)
+{
+    memory_write(m, text, strlen(text));
+}
+
 /* Assembles raw text and appends it. Returns what weft_raw_assemble does. */
 static inline int memory_assemble(struct memory *m, const char *text, size_t size,
                                   weft_reader_error *error)

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Design: what an event waits for is a key: "goroutine 7 is runnable and its next number is 3".
+ * After an event was applied, the keys that its goroutines, procs and thread now satisfy are looked
+ * up. Of a group only the earliest comes back. If it advances, that is an event again, which looks
+ * up the same keys; if it still waits, so must all of its group: their condition is the same.
+ *
+ * Groups are pairing heaps (M. Fredman, R. Sedgewick, D. Sleator, R. Tarjan, "The pairing heap",
+ * Algorithmica 1, 1986). Keys are hashes of 64 bits: that of two groups is the same once in 2^64.
+ */
+#include "reader/parking.h"
+
+enum awaited {
+    G_RUNNABLE,    /* and its next sequence number */
+    G_WAITING,     /* the same */
+    P_IDLE,        /* the same */
+    P_IN_SYSCALL,  /* the same */
+    P_NOT_SYSCALL, /* whatever its number */
+    THREAD,        /* its proc is taken away */
+    COLLECTOR,     /* number of the collector's phase */
+};
+
+static uint64_t scramble(uint64_t v)
+{
+    v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9ull;
+    v = (v ^ v >> 27) * 0x94d049bb133111ebull;
+    return v ^ v >> 31;
+}
+
+static uint64_t key_of(enum awaited what, uint64_t id, uint64_t number)
+{
+    return scramble(scramble(id + 0x9e3779b97f4a7c15ull * (what + 1)) + number);
+}
+
+/* -------- groups -------- */
+
+static bool is_earlier(const struct reader_parking *parking, uint32_t a, uint32_t b)
+{
+    const struct reader_parked *left = &parking->nodes.at[a], *right = &parking->nodes.at[b];
+    return left->time < right->time || (left->time == right->time && a < b);
+}
+
+/* Makes one heap of two, either of which may be READER_ABSENT. Returns its root. */
+static uint32_t meld(struct reader_parking *parking, uint32_t a, uint32_t b)
+{
+    if (a == READER_ABSENT || b == READER_ABSENT)
+        return a == READER_ABSENT ? b : a;
+    uint32_t top = is_earlier(parking, a, b) ? a : b, under = top == a ? b : a;
+    parking->nodes.at[under].next = parking->nodes.at[top].child;
+    parking->nodes.at[top].child = under;
+    return top;
+}
+
+/* The heap of a list of heaps: melds pairs from left to right, then all of them from the right. */
+static uint32_t meld_list(struct reader_parking *parking, uint32_t first)
+{
+    uint32_t pairs = READER_ABSENT;
+    while (first != READER_ABSENT) {
+        uint32_t a = first, b = parking->nodes.at[a].next;
+        first = b == READER_ABSENT ? b : parking->nodes.at[b].next;
+        a = meld(parking, a, b);
+        parking->nodes.at[a].next = pairs;
+        pairs = a;
+    }
+    uint32_t root = READER_ABSENT;
+    while (pairs != READER_ABSENT) {
+        uint32_t next = parking->nodes.at[pairs].next;
+        root = meld(parking, root, pairs);
+        pairs = next;
+    }
+    return root;
+}
+
+static bool new_group(struct reader_parking *parking, uint64_t key, uint32_t *group)
+{
+    *group = parking->free;
+    if (*group != READER_ABSENT)
+        parking->free = parking->roots.at[*group];
+    else if (READER_PUSH(&parking->roots))
+        *group = parking->roots.count - 1;
+    else
+        return false;
+    parking->roots.at[*group] = READER_ABSENT;
+    return reader_map_add(&parking->group_of, key, *group);
+}
+
+static bool join_group(struct reader_parking *parking, uint64_t key, uint32_t cursor)
+{
+    uint32_t group = reader_map_find(&parking->group_of, key);
+    if (group == READER_ABSENT && !new_group(parking, key, &group))
+        return false;
+    parking->roots.at[group] = meld(parking, parking->roots.at[group], cursor);
+    return true;
+}
+
+/* Brings the earliest of a group back, if there is one. */
+static void wake(struct reader_parking *parking, struct reader_frontier *frontier, uint64_t key)
+{
+    uint32_t group = reader_map_find(&parking->group_of, key);
+    if (group == READER_ABSENT)
+        return;
+    uint32_t cursor = parking->roots.at[group];
+    struct reader_parked *node = &parking->nodes.at[cursor];
+    parking->roots.at[group] = meld_list(parking, node->child);
+    if (parking->roots.at[group] == READER_ABSENT) {
+        reader_map_remove(&parking->group_of, key);
+        parking->roots.at[group] = parking->free;
+        parking->free = group;
+    }
+    node->parked = false;
+    parking->parked--;
+    reader_frontier_push(frontier, node->time, cursor);
+}
+
+/* -------- times -------- */
+
+/* Forgets those who are no longer parked, or were parked again, to make room. */
+static void tidy_times(struct reader_parking *parking)
+{
+    parking->times.count = 0;
+    for (uint32_t i = 0; i < parking->nodes.count; i++)
+        if (parking->nodes.at[i].parked)
+            reader_frontier_push(&parking->times, parking->nodes.at[i].time, i);
+}
+
+static void note_time(struct reader_parking *parking, uint32_t cursor, int64_t time)
+{
+    if (parking->times.count == parking->times.capacity)
+        tidy_times(parking); /* counts this one: it is parked already */
+    else
+        reader_frontier_push(&parking->times, time, cursor);
+}
+
+int64_t reader_parking_time(struct reader_parking *parking)
+{
+    struct reader_frontier *times = &parking->times;
+    for (; times->count > 0; reader_frontier_remove(times, 0)) {
+        const struct reader_parked *node = &parking->nodes.at[times->at[0].cursor];
+        if (node->parked && node->time == times->at[0].time)
+            return node->time;
+    }
+    return INT64_MAX;
+}
+
+uint32_t reader_parking_first(const struct reader_parking *parking)
+{
+    uint32_t first = READER_ABSENT;
+    for (uint32_t i = 0; i < parking->nodes.count; i++)
+        if (parking->nodes.at[i].parked &&
+            (first == READER_ABSENT || is_earlier(parking, i, first)))
+            first = i;
+    return first;
+}
+
+/* -------- parking -------- */
+
+bool reader_parking_begin(struct reader_parking *parking, uint32_t n, bool on, bool timed)
+{
+    parking->on = on;
+    parking->timed = timed;
+    parking->parked = 0;
+    parking->nodes.count = parking->roots.count = 0;
+    parking->free = READER_ABSENT;
+    reader_map_clear(&parking->group_of);
+    for (uint32_t i = 0; on && i < n; i++) {
+        struct reader_parked *node = READER_PUSH(&parking->nodes);
+        if (!node)
+            return false;
+        *node = (struct reader_parked){0};
+    }
+    return reader_frontier_reset(&parking->times, on && timed ? 2 * n : 0);
+}
+
+void reader_parking_fini(struct reader_parking *parking)
+{
+    READER_VEC_FINI(&parking->nodes);
+    READER_VEC_FINI(&parking->roots);
+    reader_map_fini(&parking->group_of);
+    reader_frontier_fini(&parking->times);
+}
+
+/* What the event of the thread that was tried last waits for. */
+static uint64_t awaited_key(const struct reader_order *order, const struct reader_wire_event *event)
+{
+    const struct reader_thread *self = &order->threads.at[order->thread];
+    uint64_t id = event->args[0], number = event->args[1];
+    switch (event->tag) {
+    case WIRE_EV_GO_START:
+        return key_of(G_RUNNABLE, id, number);
+    case WIRE_EV_GO_UNBLOCK:
+    case WIRE_EV_GO_SWITCH:
+    case WIRE_EV_GO_SWITCH_DESTROY:
+        return key_of(G_WAITING, id, number);
+    case WIRE_EV_PROC_START:
+        return self->p != WEFT_ID_NONE ? key_of(THREAD, self->id, 0) : key_of(P_IDLE, id, number);
+    case WIRE_EV_PROC_STEAL:
+        return key_of(P_IN_SYSCALL, id, number);
+    case WIRE_EV_GO_SYSCALL_END_BLOCKED:
+        return key_of(P_NOT_SYSCALL, self->p, 0);
+    default:
+        return key_of(COLLECTOR, 0, id);
+    }
+}
+
+bool reader_parking_add(struct reader_parking *parking, struct reader_frontier *frontier,
+                        const struct reader_order *order, const struct reader_wire_event *event)
+{
+    uint32_t cursor = frontier->at[0].cursor;
+    struct reader_parked *node = &parking->nodes.at[cursor];
+    *node = (struct reader_parked){frontier->at[0].time, READER_ABSENT, READER_ABSENT, true};
+    if (!join_group(parking, awaited_key(order, event), cursor))
+        return false;
+    parking->parked++;
+    if (parking->timed)
+        note_time(parking, cursor, node->time);
+    reader_frontier_remove(frontier, 0);
+    return true;
+}
+
+/* -------- waking -------- */
+
+struct waking {
+    struct reader_parking *parking;
+    struct reader_frontier *frontier;
+    const struct reader_order *order;
+};
+
+static void wake_for_g(const struct waking *w, uint64_t id)
+{
+    uint32_t index = reader_map_find(&w->order->goroutines.of, id);
+    if (index == READER_ABSENT)
+        return;
+    const struct reader_resource *g = &w->order->goroutines.at.at[index];
+    if (g->gen != w->order->gen->number)
+        return;
+    if (g->status == WIRE_G_RUNNABLE)
+        wake(w->parking, w->frontier, key_of(G_RUNNABLE, id, g->seq + 1));
+    else if (g->status == WIRE_G_WAITING)
+        wake(w->parking, w->frontier, key_of(G_WAITING, id, g->seq + 1));
+}
+
+static void wake_for_p(const struct waking *w, uint64_t id)
+{
+    uint32_t index = reader_map_find(&w->order->procs.of, id);
+    if (index == READER_ABSENT)
+        return;
+    const struct reader_resource *p = &w->order->procs.at.at[index];
+    if (p->status != WIRE_P_SYSCALL)
+        wake(w->parking, w->frontier, key_of(P_NOT_SYSCALL, id, 0));
+    if (p->gen != w->order->gen->number)
+        return;
+    if (p->status == WIRE_P_IDLE)
+        wake(w->parking, w->frontier, key_of(P_IDLE, id, p->seq + 1));
+    else if (p->status == WIRE_P_SYSCALL || p->status == WIRE_P_SYSCALL_ABANDONED)
+        wake(w->parking, w->frontier, key_of(P_IN_SYSCALL, id, p->seq + 1));
+}
+
+void reader_parking_wake(struct reader_parking *parking, struct reader_frontier *frontier,
+                         const struct reader_order *order, const struct reader_wire_event *event,
+                         const weft_event *out)
+{
+    const struct waking w = {parking, frontier, order};
+    wake_for_g(&w, out->g);
+    wake_for_p(&w, out->p);
+    if (out->kind == WEFT_EVENT_STATE_TRANSITION && out->resource == WEFT_RESOURCE_GOROUTINE)
+        wake_for_g(&w, out->id);
+    if (out->kind == WEFT_EVENT_STATE_TRANSITION && out->resource == WEFT_RESOURCE_PROC)
+        wake_for_p(&w, out->id);
+    if (event->tag == WIRE_EV_PROC_STEAL)
+        wake(parking, frontier, key_of(THREAD, event->args[2], 0));
+    if (event->tag >= WIRE_EV_GC_ACTIVE && event->tag <= WIRE_EV_GC_END)
+        wake(parking, frontier, key_of(COLLECTOR, 0, order->gc_seq + 1));
+}
