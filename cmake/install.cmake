@@ -25,7 +25,8 @@ install(FILES ${PROJECT_BINARY_DIR}/cmake/weftConfig.cmake
     ${PROJECT_BINARY_DIR}/cmake/weftConfigVersion.cmake
     ${PROJECT_SOURCE_DIR}/cmake/FindLibdw.cmake DESTINATION ${package_dir})
 
-# weft_pkgconfig(NAME DESCRIPTION): NAME.pc beside the libraries; the prefix is relative to the file.
+# weft_pkgconfig(NAME DESCRIPTION [OTHER]): NAME.pc beside the libraries, which needs OTHER.pc; the prefix is relative
+# to the file.
 file(RELATIVE_PATH WEFT_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" WEFT_PC_PREFIX "${WEFT_PC_PREFIX}")
 function(weft_pkgconfig name description)
@@ -35,6 +36,7 @@ function(weft_pkgconfig name description)
     set(WEFT_PC_NAME ${name})
     set(WEFT_PC_DESCRIPTION ${description})
     set(WEFT_PC_LIBS_PRIVATE -pthread)
+    set(WEFT_PC_REQUIRES ${ARGN})
     get_target_property(private ${name} LINK_LIBRARIES)
     if("Libdw::Libdw" IN_LIST private)
         string(PREPEND WEFT_PC_LIBS_PRIVATE "-ldw -lelf ")
@@ -46,4 +48,5 @@ function(weft_pkgconfig name description)
 endfunction()
 weft_pkgconfig(weft "Goroutine-style concurrency for C with an execution tracer")
 weft_pkgconfig(weft-trace "The execution tracer of weft, to embed into another runtime")
+weft_pkgconfig(weft-recover "Makes traces from flight files of programs that have died" weft-reader)
 weft_pkgconfig(weft-reader "Reads, orders and validates Go v2 execution traces")

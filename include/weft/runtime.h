@@ -40,7 +40,8 @@ typedef struct weft_options {
  * Starts the runtime, runs fn(arg) as the main goroutine and, when it returns, ends the runtime and
  * returns its result. Goroutines that are still there then never continue; their stacks are freed
  * (those which compute or block outside weft at that moment end at their next call into weft).
- * WEFT_TRACE=FILE in the environment traces the whole run.
+ * WEFT_TRACE=FILE in the environment traces the whole run; WEFT_FLIGHT=FILE keeps the tracer's
+ * memory in that file, for `weft recover` after the process has died (weft_tracer_flight).
  *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a
  * goroutine. Returns fn's result (0 or positive by convention) or a negative errno value, with a

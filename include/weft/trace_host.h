@@ -250,6 +250,21 @@ typedef struct weft_trace_host {
  */
 WEFT_API int weft_tracer_new(const weft_trace_host *host, weft_tracer **tracer);
 
+/*
+ * Moves the tracer's memory into a file (mode 0600, created or emptied), so that `weft recover` or
+ * weft_recover() can make a trace of the last generations from it after the process has died, in
+ * whatever way: even SIGKILL leaves it behind. Before the first stream is started. Writing events
+ * costs nothing more; where the file system is a disk, the kernel writes dirty pages back now and
+ * then, which a file in /dev/shm avoids. The file is sparse; `bytes` (0: 256 MiB; at least 1 MiB)
+ * is what it may grow to, and bounds the memory budget of all streams. On a full disk generations
+ * are given up.
+ *
+ * When tracing has ended the file keeps the last generation until it begins again. One process at a
+ * time; a child of fork() lets go of it. Returns 0, -EBUSY (it is another process's, or the tracer
+ * has worked already), or what opening it said.
+ */
+WEFT_API int weft_tracer_flight(weft_tracer *tracer, const char *path, size_t bytes);
+
 /* Stops every stream that is still active, as weft_trace_stop() does; their handles are gone. For a
  * host that is about to end, while it still works. Any thread but the tracer's. */
 WEFT_API void weft_tracer_stop_all(weft_tracer *tracer);

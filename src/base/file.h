@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files read as memory. */
+/* Files as memory. */
 #ifndef WEFT_BASE_FILE_H
 #define WEFT_BASE_FILE_H
 
@@ -13,6 +13,35 @@
  */
 const uint8_t *base_file_map(const char *path, size_t *size);
 void base_file_unmap(const uint8_t *bytes, size_t size);
+
+/*
+ * A file that is memory: what was stored to it survives the process, however that ends. One process
+ * at a time; the owner keeps a lock on it, which the kernel takes away when that has died.
+ */
+typedef struct base_shared_file {
+    uint8_t *memory; /* NULL: not open */
+    size_t size;
+    int fd;
+} base_shared_file;
+
+/* Creates or empties the file and maps it, all zero, with `size` bytes that take no space on disk
+ * yet. Returns 0 or a negative errno value: -EBUSY if it is another process's at the moment. */
+int base_shared_open(base_shared_file *file, const char *path, size_t size);
+/* Makes sure that a part of it has space on disk: touching it could kill the process else. Returns
+ * 0 or a negative errno value. Any thread. */
+int base_shared_back(const base_shared_file *file, size_t offset, size_t size);
+/* Unmaps and unlocks it. The file stays. */
+void base_shared_close(base_shared_file *file);
+
+/*
+ * Opens a regular file for reading, whatever it is. Returns the descriptor or a negative errno
+ * value: -EBUSY if it is a living process's shared file.
+ */
+int base_shared_read(const char *path, uint64_t *size);
+/* Reads all of [offset, offset + size). Returns 0, -ENODATA if the file ends before, or what
+ * reading gave. */
+int base_file_read(int fd, uint64_t offset, void *data, size_t size);
+void base_file_close(int fd);
 
 /* Path of the running program as the kernel knows it, cut to size bytes. Empty if unknown. */
 void base_program_path(char *path, size_t size);

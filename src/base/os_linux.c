@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -177,6 +178,95 @@ const uint8_t *base_file_map(const char *path, size_t *size)
 void base_file_unmap(const uint8_t *bytes, size_t size)
 {
     (void)os_unmap((void *)(uintptr_t)bytes, size);
+}
+
+/* The regular file at path, locked: flock() goes with the description, which dies with its process.
+ */
+static int open_locked(const char *path, int flags, int lock)
+{
+    struct stat st;
+    int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    if (fd < 0)
+        return -errno;
+    int rc = flock(fd, lock | LOCK_NB) == 0 ? 0 : errno == EWOULDBLOCK ? -EBUSY : -errno;
+    if (rc == 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)))
+        rc = -EINVAL;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+static int map_shared(base_shared_file *file, size_t size)
+{
+    if (ftruncate(file->fd, 0) != 0 || ftruncate(file->fd, (off_t)size) != 0)
+        return -errno;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    file->memory = memory;
+    file->size = size;
+    return 0;
+}
+
+int base_shared_open(base_shared_file *file, const char *path, size_t size)
+{
+    int saved = errno;
+    *file = (base_shared_file){.fd = open_locked(path, O_RDWR | O_CREAT, LOCK_EX)};
+    int rc = file->fd < 0 ? file->fd : map_shared(file, size);
+    if (rc < 0 && file->fd >= 0)
+        close(file->fd);
+    errno = saved;
+    return rc;
+}
+
+int base_shared_back(const base_shared_file *file, size_t offset, size_t size)
+{
+    int rc;
+    do
+        WITHOUT_ERRNO(rc, fallocate(file->fd, 0, (off_t)offset, (off_t)size));
+    while (rc == -EINTR);
+    return rc == -EOPNOTSUPP ? 0 : rc; /* a file system that cannot promise */
+}
+
+void base_shared_close(base_shared_file *file)
+{
+    (void)os_unmap(file->memory, file->size);
+    close(file->fd);
+    *file = (base_shared_file){.fd = -1};
+}
+
+int base_shared_read(const char *path, uint64_t *size)
+{
+    int saved = errno;
+    struct stat st = {.st_size = 0};
+    int fd = open_locked(path, O_RDONLY, LOCK_SH);
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        *size = (uint64_t)st.st_size;
+    errno = saved;
+    return fd;
+}
+
+int base_file_read(int fd, uint64_t offset, void *data, size_t size)
+{
+    uint8_t *at = data;
+    while (size > 0) {
+        ssize_t n;
+        WITHOUT_ERRNO(n, pread(fd, at, size, (off_t)offset));
+        if (n == -EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? (int)n : -ENODATA;
+        at += n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+void base_file_close(int fd)
+{
+    close(fd);
 }
 
 void base_program_path(char *path, size_t size)

@@ -89,6 +89,20 @@ const struct cli_command cli_commands[] = {
      "  -f, --folded         folded stacks, in nanoseconds, or in samples for cpu\n"
      "      --period NS      time that a CPU sample stands for (10000000 by default: 100 Hz)\n",
      cli_profile},
+    {"recover", "make a trace of what a program did last before it died",
+     "Usage: weft recover FILE -o TRACE\n"
+     "\n"
+     "FILE is the flight file of a program that ran with WEFT_FLIGHT=FILE and has died, in "
+     "whatever\n"
+     "way (SIGKILL included). Writes a valid trace of the generations which it still had in "
+     "memory,\n"
+     "up to the end. Functions have names where the program and its libraries are still in "
+     "place.\n"
+     "If FILE is damaged, what cannot be put in order is left out and counted.\n"
+     "\n"
+     "  -o, --output TRACE  where to write (- is the standard output)\n"
+     "  -q, --quiet         say nothing about success\n",
+     cli_recover},
     {NULL, NULL, NULL, NULL},
 };
 

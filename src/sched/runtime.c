@@ -34,6 +34,7 @@ struct sched sched = {.lock = BASE_LOCK_INIT(SCHED)};
 static base_lock instance = BASE_LOCK_INIT(INSTANCE); /* guards the fields below and who may run */
 static bool claimed;                                  /* a weft_run() is on */
 static weft_trace_stream *whole_run;                  /* of WEFT_TRACE */
+static weft_trace_stream *flight;                     /* of WEFT_FLIGHT */
 
 /* ---- Options ---- */
 
@@ -110,6 +111,31 @@ static int start_whole_run(void)
         error = weft_trace_start_path(sched.tracer, path, &options, &whole_run);
     if (error)
         base_warn("WEFT_TRACE=%s: cannot start the trace: %s", path, strerror(-error));
+    return error;
+}
+
+/* ---- The flight file ---- */
+
+/* Its data is in the file before it is given to anybody. */
+static int keep_nothing(void *context, const void *data, size_t size)
+{
+    (void)context, (void)data, (void)size;
+    return 0;
+}
+
+static int start_flight(void)
+{
+    const char *path = getenv("WEFT_FLIGHT");
+    if (!path || !*path)
+        return 0;
+    weft_trace_options options = {.size = sizeof options};
+    int error = trace_format(&options.format);
+    if (!error)
+        error = weft_tracer_flight(sched.tracer, path, 0);
+    if (!error)
+        error = weft_trace_start_callback(sched.tracer, keep_nothing, NULL, &options, &flight);
+    if (error)
+        base_warn("WEFT_FLIGHT=%s: cannot record: %s", path, strerror(-error));
     return error;
 }
 
@@ -233,7 +259,9 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     /* No thread of the runtime creates it, so no event does: it must be there when the trace
      * begins, and must not run before. */
     struct g *first = make_main(fn, arg);
-    error = first ? start_whole_run() : -ENOMEM;
+    error = first ? start_flight() : -ENOMEM;
+    if (!error)
+        error = start_whole_run();
     if (error)
         end();
     else
@@ -254,7 +282,7 @@ no_procs:
  * neither is the runtime: it may compute, call exec, or end. */
 static void forget_in_child(void)
 {
-    whole_run = NULL;
+    whole_run = flight = NULL;
     if (atomic_load_relaxed(&sched.running))
         weft_tracer_after_fork(sched.tracer);
     atomic_store_relaxed(&sched.running, 0);

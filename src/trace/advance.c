@@ -77,7 +77,7 @@ static void write_sync(weft_tracer *tracer, uint64_t n)
         at = wire_varint_encode(at, snap.wall_nsec);
     }
     buffer->at = at;
-    wire_batch_finish(buffer->payload, at);
+    trace_buffer_seal(tracer, n, buffer);
     trace_queue_push(&trace_slot_of(tracer, n)->opening, buffer);
 }
 
@@ -146,12 +146,25 @@ static void wipe_marks_p(weft_tracer *tracer, weft_trace_context self)
     tracer->wipe_marks = false;
 }
 
+/* Before n is published. Its slot has been emptied: what it held belonged to n-2. */
+static void prepare_generation(weft_tracer *tracer, uint64_t n)
+{
+    trace_slot *slot = trace_slot_of(tracer, n);
+    slot->stacks.generation = slot->strings.generation = slot->types.generation = n;
+    if (tracer->arena.flight)
+        trace_flight_open_generation(tracer->arena.flight, n);
+}
+
 int trace_begin(weft_tracer *tracer)
 {
     const weft_trace_host *host = &tracer->host;
     weft_trace_context self = {0};
     uint64_t first = trace_next_generation(tracer->last_generation);
     wipe_marks_g(tracer);
+    if (tracer->arena.flight)
+        trace_flight_begin(tracer->arena.flight, tracer->format);
+    trace_list_modules(tracer);
+    prepare_generation(tracer, first);
     host->world_hold(host->context);
     int rc = host->attach(host->context, &self);
     if (rc < 0)
@@ -266,6 +279,7 @@ static void deliver(weft_tracer *tracer, uint64_t n)
         else
             trace_stream_deliver(stream, &slot->opening, &slot->full);
     }
+    trace_generation_reaches(tracer, n, WIRE_FLIGHT_NONE);
     trace_queue_free(&slot->opening, &tracer->arena);
     trace_queue_free(&slot->full, &tracer->arena);
     slot->lost_bytes = 0;
@@ -278,6 +292,8 @@ void trace_advance(weft_tracer *tracer, bool stop)
     uint64_t n = tracer->generation;
     weft_trace_context self = {0};
     trace_census_take(tracer, n);
+    if (!stop)
+        prepare_generation(tracer, trace_next_generation(n));
 
     host->world_hold(host->context);
     /* Without a P of its own the drainer leaves out the number of Ps, which is all that needs one.
@@ -295,5 +311,7 @@ void trace_advance(weft_tracer *tracer, bool stop)
     collect(tracer, n);
     if (stop)
         trace_set_enabled(tracer, 0);
+    if (stop && tracer->arena.flight)
+        trace_flight_end(tracer->arena.flight);
     deliver(tracer, n);
 }

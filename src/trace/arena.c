@@ -35,6 +35,12 @@ void trace_arena_init(trace_arena *arena)
     lock_init(&arena->lock, BASE_RANK_TRACE);
 }
 
+void trace_arena_use_flight(trace_arena *arena, trace_flight *flight)
+{
+    arena->flight = flight;
+    trace_arena_limit(arena, atomic_load_relaxed(&arena->limit) * TRACE_CHUNK_SIZE);
+}
+
 void trace_arena_fini(trace_arena *arena)
 {
     invariant(arena->taken == 0, "trace arena: %lu chunks leaked", (unsigned long)arena->taken);
@@ -48,25 +54,44 @@ void trace_arena_fini(trace_arena *arena)
     arena->empty = NULL;
 }
 
+void trace_arena_free(trace_arena *arena)
+{
+    trace_arena_fini(arena);
+    if (arena->flight)
+        trace_flight_close(arena->flight);
+    arena->flight = NULL;
+}
+
 void trace_arena_limit(trace_arena *arena, size_t bytes)
 {
-    atomic_store_relaxed(&arena->limit, bytes / TRACE_CHUNK_SIZE);
+    size_t chunks = bytes / TRACE_CHUNK_SIZE;
+    if (arena->flight && chunks > arena->flight->count)
+        chunks = arena->flight->count;
+    atomic_store_relaxed(&arena->limit, chunks);
+}
+
+/* lock held. The next chunk that was never used, or NULL. */
+static void *carve_locked(trace_arena *arena)
+{
+    trace_flight *flight = arena->flight;
+    trace_slab *slab = arena->slabs;
+    if (flight && flight->carved < flight->backed)
+        return flight->chunks + flight->carved++ * TRACE_CHUNK_SIZE;
+    if (slab && slab->used < SLAB_CHUNKS)
+        return slab->chunks + (size_t)slab->used++ * TRACE_CHUNK_SIZE;
+    return NULL;
 }
 
 /* lock held */
 static void *take_locked(trace_arena *arena)
 {
     struct trace_chunk *chunk = arena->empty;
-    trace_slab *slab = arena->slabs;
-    if (chunk) {
+    if (chunk)
         arena->empty = chunk->next;
-    } else if (slab && slab->used < SLAB_CHUNKS) {
-        chunk =
-            (struct trace_chunk *)(void *)(slab->chunks + (size_t)slab->used++ * TRACE_CHUNK_SIZE);
-    } else {
-        return NULL;
-    }
-    atomic_store_relaxed(&arena->taken, arena->taken + 1);
+    else
+        chunk = carve_locked(arena);
+    if (chunk)
+        atomic_store_relaxed(&arena->taken, arena->taken + 1);
     return chunk;
 }
 
@@ -97,6 +122,34 @@ static void slab_add(trace_arena *arena, trace_slab *slab)
     arena->slabs = slab;
 }
 
+static void *grow_by_slab(trace_arena *arena)
+{
+    trace_slab *slab = slab_new();
+    if (!slab)
+        return NULL;
+    lock_acquire(&arena->lock);
+    slab_add(arena, slab);
+    void *chunk = take_locked(arena);
+    lock_release(&arena->lock);
+    return chunk;
+}
+
+/* The same in the file. `backed`: how many of its chunks had space on disk when there was none to
+ * be taken. */
+static void *grow_in_file(trace_arena *arena, size_t backed)
+{
+    trace_flight *flight = arena->flight;
+    size_t more = backed + SLAB_CHUNKS < flight->count ? backed + SLAB_CHUNKS : flight->count;
+    if (torture_refuse("trace slab") || trace_flight_back(flight, backed, more) < 0)
+        return NULL;
+    lock_acquire(&arena->lock);
+    if (flight->backed < more)
+        flight->backed = more;
+    void *chunk = take_locked(arena);
+    lock_release(&arena->lock);
+    return chunk;
+}
+
 void *trace_arena_take(trace_arena *arena)
 {
     lock_acquire(&arena->lock);
@@ -104,22 +157,17 @@ void *trace_arena_take(trace_arena *arena)
     bool below = arena->taken < atomic_load_relaxed(&arena->limit);
     if (below)
         chunk = take_locked(arena);
+    size_t backed = arena->flight ? arena->flight->backed : 0;
     lock_release(&arena->lock);
     if (chunk || !below)
         return chunk;
-    trace_slab *slab = slab_new();
-    if (!slab)
-        return NULL;
-    lock_acquire(&arena->lock);
-    slab_add(arena, slab);
-    chunk = take_locked(arena);
-    lock_release(&arena->lock);
-    return chunk;
+    return arena->flight ? grow_in_file(arena, backed) : grow_by_slab(arena);
 }
 
 void trace_arena_put(trace_arena *arena, void *memory)
 {
     struct trace_chunk *chunk = memory;
+    trace_arena_mark(arena, chunk, WIRE_FLIGHT_FREE, 0);
     lock_acquire(&arena->lock);
     chunk->next = arena->empty;
     arena->empty = chunk;
@@ -130,6 +178,8 @@ void trace_arena_put(trace_arena *arena, void *memory)
 void trace_arena_forget(trace_arena *arena)
 {
     size_t limit = atomic_load_relaxed(&arena->limit);
+    if (arena->flight) /* the parent's */
+        trace_flight_close(arena->flight);
     trace_arena_init(arena);
     arena->limit = limit;
 }

@@ -3,14 +3,15 @@
  * Where all memory of a running trace comes from: chunks of 64 KiB, for event buffers and tables
  * alike.
  *
- * One provider for everything, so that it can be moved into a shared mapping of a file whole, and
- * so that one number, the chunks taken, says what tracing costs and is bounded. Chunks are carved
- * from slabs of pages; nothing else is allocated while events are written.
+ * One provider for everything, so that it can lie in a shared mapping of a file whole (flight.h),
+ * and so that one number, the chunks taken, says what tracing costs and is bounded. Chunks are
+ * carved from slabs of pages or from that file; nothing else is allocated while events are written.
  */
 #ifndef WEFT_TRACE_ARENA_H
 #define WEFT_TRACE_ARENA_H
 
 #include "base/lock.h"
+#include "trace/flight.h"
 
 #include <stddef.h>
 
@@ -25,12 +26,19 @@ typedef struct trace_arena {
     struct trace_slab *slabs;  /* lock: newest first; only the newest has chunks never used */
     size_t taken;              /* atomic, written under lock: chunks that are out */
     size_t limit;              /* atomic: most chunks that may be out */
+    trace_flight *flight;      /* NULL: the memory is not a file's; constant once tracing began */
 } trace_arena;
 
 void trace_arena_init(trace_arena *arena);
 
-/* Gives every slab back to the kernel. No chunk is out. */
+/* Takes all chunks from a file from now on. None has been taken yet. */
+void trace_arena_use_flight(trace_arena *arena, trace_flight *flight);
+
+/* Gives every slab back to the kernel; the file stays, as it is. No chunk is out. */
 void trace_arena_fini(trace_arena *arena);
+
+/* The same, and closes the file. */
+void trace_arena_free(trace_arena *arena);
 
 /* Bytes that may be out at once, rounded down to chunks. */
 void trace_arena_limit(trace_arena *arena, size_t bytes);
@@ -39,6 +47,14 @@ void trace_arena_limit(trace_arena *arena, size_t bytes);
  * in a section. */
 void *trace_arena_take(trace_arena *arena);
 void trace_arena_put(trace_arena *arena, void *chunk);
+
+/* Says what a chunk is, for those who read the file; without one there is nobody to tell. */
+static inline void trace_arena_mark(trace_arena *arena, const void *chunk, uint64_t kind,
+                                    uint64_t generation)
+{
+    if (arena->flight)
+        trace_flight_mark(arena->flight, chunk, kind, generation);
+}
 
 /* Bytes that are out, at this moment. Any thread. */
 static inline size_t trace_arena_used(const trace_arena *arena)

@@ -73,6 +73,7 @@ void trace_generation_give_up(weft_tracer *tracer, uint64_t n)
     trace_queue dropped;
     lock_acquire(&tracer->lock);
     atomic_store_relaxed(&slot->lost, true);
+    trace_generation_reaches(tracer, n, WIRE_FLIGHT_LOST);
     dropped = slot->full;
     slot->lost_bytes += trace_queue_bytes(&dropped);
     trace_queue_init(&slot->full);
@@ -91,8 +92,15 @@ static bool queue_append(trace_queue *queue, const trace_buffer *buffer)
         (size_t)((uint8_t *)tail + TRACE_CHUNK_SIZE - tail->at) < size)
         return false;
     memcpy(tail->at, buffer->data, size);
+    compiler_barrier(); /* wire/flight_layout.h */
     tail->at += size;
     return true;
+}
+
+void trace_buffer_seal(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
+{
+    wire_batch_finish(buffer->payload, buffer->at);
+    trace_arena_mark(&tracer->arena, buffer, WIRE_FLIGHT_BATCHES, n);
 }
 
 /* Completes the batch and queues it. True: with its chunk; false: the chunk stays the caller's, as
@@ -100,7 +108,7 @@ static bool queue_append(trace_queue *queue, const trace_buffer *buffer)
 static bool queue_batch(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
 {
     trace_slot *slot = trace_slot_of(tracer, n);
-    wire_batch_finish(buffer->payload, buffer->at);
+    trace_buffer_seal(tracer, n, buffer);
     lock_acquire(&tracer->lock);
     bool lost = atomic_load_relaxed(&slot->lost);
     bool push = !lost && !queue_append(&slot->full, buffer);
@@ -126,15 +134,17 @@ static uint8_t *write_header(const trace_writer *writer, uint8_t *at, const weft
 }
 
 /* An empty batch of m in generation n. writer: NULL for timed events. */
-static void begin_batch(trace_buffer *buffer, weft_trace_m *m, uint64_t n,
+static void begin_batch(weft_tracer *tracer, trace_buffer *buffer, weft_trace_m *m, uint64_t n,
                         const trace_writer *writer)
 {
+    trace_arena_mark(&tracer->arena, buffer, WIRE_FLIGHT_FREE, n);
     uint64_t now = base_clock_now();
     if (now <= m->last_time)
         now = m->last_time + 1;
     m->last_time = now;
     buffer->at = buffer->payload = write_header(writer, buffer->data, m, n, now);
     buffer->end = (uint8_t *)buffer + (writer ? TRACE_CHUNK_SIZE : EVENT_BATCH_ROOM);
+    trace_arena_mark(&tracer->arena, buffer, WIRE_FLIGHT_OPEN, n);
 }
 
 static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n,
@@ -154,7 +164,7 @@ static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n,
     }
     *place = fresh;
     if (fresh)
-        begin_batch(fresh, m, n, writer);
+        begin_batch(tracer, fresh, m, n, writer);
     return fresh;
 }
 

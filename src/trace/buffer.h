@@ -23,6 +23,10 @@ typedef struct trace_buffer {
     uint8_t *payload;
     uint8_t data[];
 } trace_buffer;
+_Static_assert(sizeof(void *) == 8 &&
+                   offsetof(trace_buffer, at) == offsetof(wire_flight_buffer, at) &&
+                   offsetof(trace_buffer, data) == offsetof(wire_flight_buffer, data),
+               "a buffer is found in a flight file");
 
 typedef struct trace_queue {
     trace_buffer *first, *tail;
@@ -53,6 +57,9 @@ void trace_buffer_flush(weft_tracer *tracer, weft_trace_m *m, uint64_t n);
 
 /* Forgets the generation's data so far and all that follows (see Loss in buffer.c). Any thread. */
 void trace_generation_give_up(weft_tracer *tracer, uint64_t n);
+
+/* Fills in the size of the buffer's own batch: nothing is added to that any more. */
+void trace_buffer_seal(weft_tracer *tracer, uint64_t n, trace_buffer *buffer);
 
 void trace_queue_init(trace_queue *queue);
 void trace_queue_push(trace_queue *queue, trace_buffer *buffer);

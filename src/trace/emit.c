@@ -46,6 +46,7 @@ void trace_emit(weft_trace_section *s, uint8_t tag, unsigned count, const uint64
     for (unsigned i = 0; i < count; i++)
         at = wire_varint_encode(at, args[i]);
     m->last_time = now;
+    compiler_barrier(); /* whoever finds the new position, after a crash, finds the event */
     buffer->at = at;
 }
 

@@ -37,11 +37,15 @@ struct trace_map_chunk {
     uint64_t used;                /* atomic: bytes handed out */
     uint8_t data[];
 };
+_Static_assert(sizeof(struct trace_map_chunk) == sizeof(wire_flight_table) &&
+                   sizeof(trace_map_entry) == sizeof(wire_flight_entry),
+               "a table is found in a flight file");
 
-void trace_map_init(trace_map *map, trace_arena *arena, uint64_t base_id)
+void trace_map_init(trace_map *map, trace_arena *arena, uint64_t kind, uint64_t base_id)
 {
     memset(map, 0, sizeof *map);
     map->arena = arena;
+    map->kind = kind;
     map->base_id = map->last_id = base_id;
     lock_init(&map->lock, BASE_RANK_TRACE_TAB);
 }
@@ -93,6 +97,7 @@ static bool grow(trace_map *map, struct trace_map_chunk *full)
         if (chunk) {
             chunk->next = NULL;
             chunk->used = 0;
+            trace_arena_mark(map->arena, chunk, map->kind, map->generation);
             if (full)
                 full->next = chunk;
             else
@@ -136,6 +141,7 @@ static trace_map_entry *entry_new(trace_map *map, uint64_t hash, const void *key
     entry->hash = hash;
     entry->id = atomic_add_relaxed(&map->last_id, 1) + 1;
     entry->size = (uint32_t)size;
+    entry->mark = (uint32_t)map->generation;
     memcpy(entry->key, key, size);
     return entry;
 }

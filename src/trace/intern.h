@@ -17,13 +17,13 @@
 
 #define TRACE_MAP_BUCKETS 4096
 
-/* Never changed once it can be seen, but for its children. */
+/* Never changed once it can be seen, but for its children. As in wire/flight_layout.h. */
 typedef struct trace_map_entry {
     uint64_t hash;
     uint64_t id;                      /* 0: another thread was first; not in the map */
     struct trace_map_entry *child[4]; /* atomic: entries whose hash goes the same way up to here */
     uint32_t size;
-    uint32_t reserved;
+    uint32_t mark; /* the generation's lower half, for readers of a flight file */
     uint64_t key[];
 } trace_map_entry;
 
@@ -31,6 +31,8 @@ struct trace_map_chunk;
 
 typedef struct trace_map {
     trace_arena *arena;
+    uint64_t kind;                 /* of its chunks: WIRE_FLIGHT_… */
+    uint64_t generation;           /* owner: drainer, before the generation is published */
     base_lock lock;                /* rank TRACE_TAB: growing */
     struct trace_map_chunk *first; /* lock; in the order of allocation */
     struct trace_map_chunk *last;  /* atomic, written under lock: the one that is filled */
@@ -39,7 +41,7 @@ typedef struct trace_map {
     trace_map_entry *bucket[TRACE_MAP_BUCKETS];
 } trace_map;
 
-void trace_map_init(trace_map *map, trace_arena *arena, uint64_t base_id);
+void trace_map_init(trace_map *map, trace_arena *arena, uint64_t kind, uint64_t base_id);
 
 /* Forgets every entry and gives the memory back. */
 void trace_map_reset(trace_map *map);

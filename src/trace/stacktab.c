@@ -124,16 +124,25 @@ static void write_stack(weft_tracer *tracer, trace_writer *writer, const trace_m
     buffer->at = at;
 }
 
+void trace_list_modules(weft_tracer *tracer)
+{
+    const struct trace_modules *modules = trace_symbols_modules(tracer->symbols);
+    if (tracer->arena.flight && modules)
+        trace_flight_list_modules(tracer->arena.flight, modules);
+}
+
 void trace_stacks_dump(weft_tracer *tracer, uint64_t n)
 {
     trace_map *map = &trace_slot_of(tracer, n)->stacks;
     trace_writer writer;
     trace_symbols_refresh(tracer->symbols);
+    trace_list_modules(tracer);
     trace_writer_start(&writer, tracer, n, WIRE_EV_STACKS);
     trace_map_cursor cursor;
     trace_map_start(map, &cursor);
     for (const trace_map_entry *entry; (entry = trace_map_next(&cursor));)
         write_stack(tracer, &writer, entry);
     trace_writer_finish(&writer);
+    trace_generation_reaches(tracer, n, WIRE_FLIGHT_STACKED);
     trace_map_reset(map);
 }

@@ -98,5 +98,6 @@ void trace_strings_dump(weft_tracer *tracer, uint64_t n)
     for (const trace_map_entry *entry; (entry = trace_map_next(&cursor));)
         write_string(&writer, entry->id, entry->key, entry->size);
     trace_writer_finish(&writer);
+    trace_generation_reaches(tracer, n, WIRE_FLIGHT_COMPLETE);
     trace_map_reset(map);
 }

@@ -325,6 +325,19 @@ void trace_symbols_refresh(trace_symbols *symbols)
     symbols->modules.dropped = false;
 }
 
+const trace_modules *trace_symbols_modules(trace_symbols *symbols)
+{
+    if (!symbols)
+        return NULL;
+    trace_modules_update(&symbols->modules);
+    return &symbols->modules;
+}
+
+bool trace_symbols_add_module(trace_symbols *symbols, const trace_module *module)
+{
+    return trace_modules_add(&symbols->modules, module);
+}
+
 trace_symbols *trace_symbols_new(void)
 {
     return calloc(1, sizeof(trace_symbols));

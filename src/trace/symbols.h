@@ -26,6 +26,8 @@ typedef struct trace_frame {
 } trace_frame;
 
 typedef struct trace_symbols trace_symbols;
+struct trace_module;
+struct trace_modules;
 
 /* NULL if there is no memory. */
 trace_symbols *trace_symbols_new(void);
@@ -46,5 +48,14 @@ unsigned trace_symbols_resolve(trace_symbols *symbols, uintptr_t pc, bool exact,
  * was loaded or unloaded.
  */
 void trace_symbols_refresh(trace_symbols *symbols);
+
+/* The objects that are mapped now; NULL for NULL. Valid until the next call with these symbols. */
+const struct trace_modules *trace_symbols_modules(trace_symbols *symbols);
+
+/*
+ * For the addresses of another process: instead of those that are mapped here, objects are the ones
+ * that are added, before the first look-up. The record is copied. False: no memory.
+ */
+bool trace_symbols_add_module(trace_symbols *symbols, const struct trace_module *module);
 
 #endif

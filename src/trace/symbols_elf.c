@@ -142,17 +142,34 @@ void trace_elf_free(trace_elf *elf)
     free(elf);
 }
 
-bool trace_elf_has_headers(const trace_elf *elf, const Elf64_Phdr *headers, unsigned count)
+/* FNV-1a. */
+static uint64_t hash_header(uint64_t hash, const Elf64_Phdr *header)
+{
+    const uint8_t *bytes = (const uint8_t *)header;
+    for (size_t i = 0; i < sizeof *header; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+uint64_t trace_elf_hash_headers(const Elf64_Phdr *headers, unsigned count)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (unsigned i = 0; i < count; i++)
+        hash = hash_header(hash, &headers[i]);
+    return hash;
+}
+
+uint64_t trace_elf_headers(const trace_elf *elf)
 {
     const Elf64_Ehdr *h = header_of(elf->file);
-    if (!h || h->e_phnum != count)
-        return false;
-    for (unsigned i = 0; i < count; i++) {
-        Elf64_Phdr mine;
-        if (!program_header_at(elf->file, i, &mine) || memcmp(&mine, &headers[i], sizeof mine) != 0)
-            return false;
+    uint64_t hash = 14695981039346656037u;
+    Elf64_Phdr header;
+    for (unsigned i = 0; h && i < h->e_phnum; i++) {
+        if (!program_header_at(elf->file, i, &header))
+            return 0;
+        hash = hash_header(hash, &header);
     }
-    return true;
+    return hash;
 }
 
 bool trace_elf_has_section(const trace_elf *elf, const char *name)

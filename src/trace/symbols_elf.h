@@ -38,8 +38,9 @@ trace_elf *trace_elf_from_table(const uint8_t *entries, uint64_t size, const uin
 trace_elf *trace_elf_from_image(uintptr_t bias, const Elf64_Phdr *headers, unsigned count);
 void trace_elf_free(trace_elf *elf);
 
-/* True if the file is the one that was loaded with these program headers. */
-bool trace_elf_has_headers(const trace_elf *elf, const Elf64_Phdr *headers, unsigned count);
+/* The program headers in one number, by which a file is compared with what was loaded. */
+uint64_t trace_elf_headers(const trace_elf *elf);
+uint64_t trace_elf_hash_headers(const Elf64_Phdr *headers, unsigned count);
 trace_build_id trace_elf_build_id(const trace_elf *elf);
 trace_build_id trace_build_id_in_notes(const uint8_t *notes, uint64_t size);
 /* Under the same condition as trace_elf_from_image(). */

@@ -124,6 +124,7 @@ static bool add_object(scan *s, const struct dl_phdr_info *info)
         module->high = high;
         module->program = program;
         module->id = id;
+        module->headers = trace_elf_hash_headers(info->dlpi_phdr, info->dlpi_phnum);
         s->modules->at[s->modules->count++] = module;
     }
     module->seen = true;
@@ -186,8 +187,31 @@ static int read_counters(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
+bool trace_modules_add(trace_modules *modules, const trace_module *module)
+{
+    trace_module *copy = make_room(modules) ? malloc(sizeof *copy) : NULL;
+    char *path = copy ? strdup(module->path) : NULL;
+    if (!path) {
+        free(copy);
+        return false;
+    }
+    *copy = (trace_module){.bias = module->bias,
+                           .low = module->low,
+                           .high = module->high,
+                           .path = path,
+                           .foreign = true,
+                           .id = module->id,
+                           .headers = module->headers};
+    modules->foreign = true;
+    modules->at[modules->count++] = copy;
+    qsort(modules->at, modules->count, sizeof *modules->at, by_low);
+    return true;
+}
+
 bool trace_modules_update(trace_modules *modules)
 {
+    if (modules->foreign)
+        return false;
     scan now = {.modules = modules};
     dl_iterate_phdr(read_counters, &now);
     if (modules->count && now.loads == modules->loads && now.unloads == modules->unloads)
@@ -200,8 +224,6 @@ bool trace_modules_update(trace_modules *modules)
 
 typedef struct image_request {
     const trace_module *module;
-    trace_elf *file; /* to be compared with the image, or NULL: read the image */
-    bool matches;
     trace_elf *elf;
 } image_request;
 
@@ -213,10 +235,7 @@ static int visit_image(struct dl_phdr_info *info, size_t size, void *arg)
     module_range(info, &low, &high);
     if (info->dlpi_addr != r->module->bias || low != r->module->low || high != r->module->high)
         return 0;
-    if (r->file)
-        r->matches = trace_elf_has_headers(r->file, info->dlpi_phdr, info->dlpi_phnum);
-    else
-        r->elf = trace_elf_from_image(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum);
+    r->elf = trace_elf_from_image(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum);
     return 1;
 }
 
@@ -228,13 +247,13 @@ static bool same_id(const trace_build_id *a, trace_build_id b)
 /* The file at path if it is the one that was loaded. */
 static trace_elf *open_loaded(const trace_module *module, const char *path)
 {
-    image_request r = {.module = module, .file = trace_elf_open(path)};
-    if (!r.file)
+    trace_elf *file = trace_elf_open(path);
+    if (!file)
         return NULL;
-    dl_iterate_phdr(visit_image, &r);
-    if (r.matches && same_id(&module->id, trace_elf_build_id(r.file)))
-        return r.file;
-    trace_elf_free(r.file);
+    if (trace_elf_headers(file) == module->headers &&
+        same_id(&module->id, trace_elf_build_id(file)))
+        return file;
+    trace_elf_free(file);
     return NULL;
 }
 
@@ -259,7 +278,7 @@ static trace_elf *find_object(const trace_module *module, const char **path)
             return elf;
         }
     }
-    return read_image(module);
+    return module->foreign ? NULL : read_image(module);
 }
 
 /* ---- separate debug files ---- */

@@ -53,6 +53,9 @@ uint64_t trace_stack_intern(weft_tracer *tracer, uint64_t n, const uintptr_t *pc
 
 void trace_stacks_dump(weft_tracer *tracer, uint64_t n);
 
+/* What the addresses in stacks mean, for readers of a flight file. */
+void trace_list_modules(weft_tracer *tracer);
+
 /* An M's cache in front of the stack table. NULL when memory is refused. */
 struct trace_stack_cache *trace_stack_cache_new(void);
 void trace_stack_cache_free(struct trace_stack_cache *cache);

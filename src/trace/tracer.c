@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define FLIGHT_BYTES ((size_t)256 << 20)
+
 _Static_assert(offsetof(struct weft_tracer, hint) == 0, "weft_trace_enter reads the first word");
 
 static void slots_init(weft_tracer *tracer)
@@ -25,9 +27,9 @@ static void slots_init(weft_tracer *tracer)
         slot->lost_bytes = 0;
         trace_queue_init(&slot->full);
         trace_queue_init(&slot->opening);
-        trace_map_init(&slot->stacks, &tracer->arena, 0);
-        trace_map_init(&slot->strings, &tracer->arena, TRACE_STRING_FREE - 1);
-        trace_map_init(&slot->types, &tracer->arena, 0);
+        trace_map_init(&slot->stacks, &tracer->arena, WIRE_FLIGHT_STACKS, 0);
+        trace_map_init(&slot->strings, &tracer->arena, WIRE_FLIGHT_STRINGS, TRACE_STRING_FREE - 1);
+        trace_map_init(&slot->types, &tracer->arena, WIRE_FLIGHT_TYPES, 0);
     }
 }
 
@@ -58,6 +60,19 @@ int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
     return 0;
 }
 
+int weft_tracer_flight(weft_tracer *tracer, const char *path, size_t bytes)
+{
+    trace_flight *flight;
+    lock_acquire(&tracer->commands_lock);
+    int rc = tracer->thread_running || tracer->arena.flight ? -EBUSY : 0;
+    if (rc == 0)
+        rc = trace_flight_open(&flight, path, bytes ? bytes : FLIGHT_BYTES);
+    if (rc == 0)
+        trace_arena_use_flight(&tracer->arena, flight);
+    lock_release(&tracer->commands_lock);
+    return rc;
+}
+
 void weft_tracer_stop_all(weft_tracer *tracer)
 {
     trace_drainer_request(tracer, TRACE_REQUEST_STOP_ALL, NULL);
@@ -68,7 +83,7 @@ void weft_tracer_free(weft_tracer *tracer)
     if (!tracer)
         return;
     trace_drainer_request(tracer, TRACE_REQUEST_QUIT, NULL);
-    trace_arena_fini(&tracer->arena);
+    trace_arena_free(&tracer->arena);
     if (tracer->symbols)
         trace_symbols_free(tracer->symbols);
     base_pages_unroot(tracer, sizeof *tracer);

@@ -75,6 +75,13 @@ static inline trace_slot *trace_slot_of(weft_tracer *tracer, uint64_t n)
     return &tracer->slot[n % 2];
 }
 
+/* For readers of a flight file: generation n is that far (WIRE_FLIGHT_…). */
+static inline void trace_generation_reaches(weft_tracer *tracer, uint64_t n, uint64_t state)
+{
+    if (tracer->arena.flight)
+        trace_flight_advance(tracer->arena.flight, n, state);
+}
+
 /* Makes the drainer end the generation soon. Any thread, also in a section; at most one wake-up for
  * each request. */
 void trace_drainer_ask(weft_tracer *tracer);

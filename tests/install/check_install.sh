@@ -41,6 +41,7 @@ try() {
     try "$work/pc_static"
     [ "$(pkg-config --modversion weft)" = "$(pkg-config --modversion weft-reader)" ]
     pkg-config --exists weft-trace
+    pkg-config --exists weft-recover
 }
 
 cmake -S "$here/consumer" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 ||

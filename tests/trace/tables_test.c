@@ -43,7 +43,7 @@ static void many_threads_intern_the_same_keys(void **state)
     racer *racers = calloc(THREADS, sizeof *racers);
     pthread_barrier_t start;
     trace_arena_init(&arena);
-    trace_map_init(map, &arena, 100);
+    trace_map_init(map, &arena, WIRE_FLIGHT_STACKS, 100);
     pthread_barrier_init(&start, NULL, THREADS);
     for (int i = 0; i < THREADS; i++) {
         racers[i].map = map;
@@ -80,7 +80,7 @@ static void keys_with_one_hash_are_told_apart(void **state)
     trace_arena arena;
     trace_map *map = malloc(sizeof *map);
     trace_arena_init(&arena);
-    trace_map_init(map, &arena, 0);
+    trace_map_init(map, &arena, WIRE_FLIGHT_STACKS, 0);
     for (int round = 0; round < 2; round++)
         for (uint64_t i = 0; i < 500; i++)
             assert_int_equal(trace_map_intern(map, 42, &i, sizeof i)->id, i + 1);
@@ -111,7 +111,7 @@ static void limit_of_the_arena_is_kept(void **state)
     trace_map *map = malloc(sizeof *map);
     trace_arena_init(&arena);
     trace_arena_limit(&arena, 3 * TRACE_CHUNK_SIZE + 1);
-    trace_map_init(map, &arena, 0);
+    trace_map_init(map, &arena, WIRE_FLIGHT_STACKS, 0);
     uint64_t interned = 0;
     while (trace_map_intern(map, trace_map_hash(&interned, 8), &interned, 8))
         interned++;
