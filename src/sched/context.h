@@ -26,6 +26,9 @@
 #ifdef BASE_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
+#ifdef WEFT_WITH_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 /* Saves the callee-saved registers on the current stack and its pointer in *save, and goes on where
  * `to` was saved. */
@@ -71,6 +74,27 @@ static inline void context_clean(void *low, size_t size)
     __asan_unpoison_memory_region(low, size);
 #else
     (void)low, (void)size;
+#endif
+}
+
+/* A stack exists from here on, or does not any more: valgrind then takes a jump to it for a switch,
+ * not for frames that come and go. Returns what context_stack_unregister wants. */
+static inline unsigned context_stack_register(void *low, void *high)
+{
+#ifdef WEFT_WITH_VALGRIND
+    return VALGRIND_STACK_REGISTER(low, high);
+#else
+    (void)low, (void)high;
+    return 0;
+#endif
+}
+
+static inline void context_stack_unregister(unsigned id)
+{
+#ifdef WEFT_WITH_VALGRIND
+    VALGRIND_STACK_DEREGISTER(id);
+#else
+    (void)id;
 #endif
 }
 

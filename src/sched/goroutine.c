@@ -91,6 +91,7 @@ static struct g *make_locked(size_t size)
 #ifdef BASE_TSAN
     g->fiber = __tsan_create_fiber(0);
 #endif
+    g->stack_id = context_stack_register(g->stack_low, (char *)g - 1);
     context_root_add(g->stack_low, size - page);
     list_record(g);
     return g;
@@ -280,6 +281,12 @@ int weft_in_goroutine(void)
 
 /* ---- End of the runtime ---- */
 
+static void forget_stack(struct g *g)
+{
+    context_stack_unregister(g->stack_id);
+    context_root_remove(g->stack_low, g->stack_size - base_page_size());
+}
+
 static void free_records(void)
 {
     for (struct g *g = pool.all, *next; g; g = next) {
@@ -290,7 +297,7 @@ static void free_records(void)
             __tsan_destroy_fiber(g->fiber);
 #endif
         if (g->stack_low)
-            context_root_remove(g->stack_low, g->stack_size - base_page_size());
+            forget_stack(g);
         else
             base_pages_free(g, sizeof *g);
     }

@@ -68,6 +68,7 @@ struct g {
     uint32_t claim;        /* atomic: waiter.h; which of several wakers of one wait has won */
     uint8_t wait_reason;   /* atomic; why it waits: weft_trace_block_reason */
     bool system;           /* of the runtime: not counted, not listed */
+    unsigned stack_id;     /* valgrind's number for the stack */
     weft_trace_g trace;
     struct g *all_next; /* set once, before the G is listed; every record ever made */
     void *fiber;        /* sanitizers: TSan's fiber or ASan's fake stack */
