@@ -29,6 +29,7 @@ int cli_goroutines(int argc, char **argv);
 int cli_goroutine(int argc, char **argv);
 int cli_profile(int argc, char **argv);
 int cli_recover(int argc, char **argv);
+int cli_critical_path(int argc, char **argv);
 
 /* An option of a command. */
 struct cli_option {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "report.h"
 
 static char buffer[1 << 16];
 static size_t used;
@@ -153,6 +153,19 @@ int cli_parse(int argc, char **argv, const struct cli_option *options, const cha
         }
     }
     return *operand ? -1 : cli_usage(argv[0], "which file?");
+}
+
+bool cli_take_id(int *argc, char **argv, uint64_t *id)
+{
+    int at = *argc - 1;
+    while (at > 1 && argv[at][0] == '-')
+        at--;
+    if (at < 2 || !cli_number_parse(argv[at], id))
+        return false;
+    for (; at < *argc; at++)
+        argv[at] = argv[at + 1];
+    --*argc;
+    return true;
 }
 
 const char *cli_file_name(const char *path)

@@ -70,10 +70,8 @@ static void put_stack(const weft_watch *watch, const char *title, uint32_t stack
         if (weft_watch_place(watch, stack, i, &place) != 0)
             break;
         cli_put_text("  ");
-        cli_put_name(place.function, 0);
-        cli_put_text("  ");
-        cli_put_name(place.file, 0);
-        cli_printf(":%llu\n", (ull)place.line);
+        cli_put_place(&place);
+        cli_put_char('\n');
     }
 }
 
@@ -158,10 +156,7 @@ static void put_interval(const struct story *story, const weft_interval *interva
         cli_printf(", until woken by G%llu", (ull)interval->by);
     if (weft_watch_place(story->watch, interval->stack, 0, &place) == 0) {
         cli_put_text("  at ");
-        cli_put_name(place.function, 0);
-        cli_put_char(' ');
-        cli_put_name(place.file, 0);
-        cli_printf(":%llu", (ull)place.line);
+        cli_put_place(&place);
     }
     cli_put_char('\n');
 }
@@ -184,12 +179,7 @@ static void json_stack(const weft_watch *watch, const char *key, uint32_t stack)
         weft_place place;
         if (weft_watch_place(watch, stack, i, &place) != 0)
             break;
-        cli_json_begin(NULL, '{');
-        cli_json_unsigned("pc", place.pc);
-        cli_json_text("function", place.function);
-        cli_json_text("file", place.file);
-        cli_json_unsigned("line", place.line);
-        cli_json_end();
+        cli_json_place(NULL, &place);
     }
     cli_json_end();
 }
@@ -282,20 +272,6 @@ static int tell(const char *path, weft_reader *reader, struct story *story, bool
     return exit_status;
 }
 
-/* Takes the id, the last operand, out of argv: the rest is as with other commands. */
-static bool take_id(int *argc, char **argv, uint64_t *id)
-{
-    int at = *argc - 1;
-    while (at > 1 && argv[at][0] == '-')
-        at--;
-    if (at < 2 || !cli_number_parse(argv[at], id))
-        return false;
-    for (; at < *argc; at++)
-        argv[at] = argv[at + 1];
-    --*argc;
-    return true;
-}
-
 int cli_goroutine(int argc, char **argv)
 {
     struct story story = {0};
@@ -303,7 +279,7 @@ int cli_goroutine(int argc, char **argv)
     const char *path;
     const struct cli_option options[] = {
         {'t', "timeline", NULL, &timeline}, {'j', "json", NULL, &json}, {0, NULL, NULL, NULL}};
-    bool has_id = take_id(&argc, argv, &story.id);
+    bool has_id = cli_take_id(&argc, argv, &story.id);
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;

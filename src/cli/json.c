@@ -155,6 +155,16 @@ void cli_json_shares(const char *key, weft_shares shares)
     cli_json_end();
 }
 
+void cli_json_place(const char *key, const weft_place *place)
+{
+    cli_json_begin(key, '{');
+    cli_json_unsigned("pc", place->pc);
+    cli_json_text("function", place->function);
+    cli_json_text("file", place->file);
+    cli_json_unsigned("line", place->line);
+    cli_json_end();
+}
+
 void cli_json_times(const weft_times *times, weft_shares blocked, weft_shares ranges)
 {
     static const char *const keys[] = {"running", "runnable", "blocked", "syscall",

@@ -103,6 +103,25 @@ const struct cli_command cli_commands[] = {
      "  -o, --output TRACE  where to write (- is the standard output)\n"
      "  -q, --quiet         say nothing about success\n",
      cli_recover},
+    {"critical-path", "what determined the latency of a task or goroutine",
+     "Usage: weft critical-path --task ID [--json|--folded] FILE\n"
+     "       weft critical-path --goroutine ID [--from T] [--to T] [--json|--folded] FILE\n"
+     "\n"
+     "Follows, from the end of a task backwards, what it waited for: its own running; its waits "
+     "for\n"
+     "a proc; and where it was blocked, the goroutine that released it, for the time of the wait,\n"
+     "by the same rule. Every moment from begin to end is spent by one goroutine in one state.\n"
+     "Prints the sums by cause and by function, and the steps in order of time; steps further to\n"
+     "the right say what the wait above them was for.\n"
+     "\n"
+     "  -t, --task ID       from the begin of user task ID to its end\n"
+     "  -g, --goroutine ID  of goroutine ID, all its life\n"
+     "      --from T, --to T  … or between two times since the begin of the trace: 1.5s, 20ms\n"
+     "  -n, --top N         N sums of each sort (10 by default; 0 is all)\n"
+     "  -m, --min D         leave out steps shorter than D, such as 20us, from the text\n"
+     "  -j, --json          JSON: all sums and steps, with stacks; times in nanoseconds\n"
+     "  -f, --folded        folded stacks for flame graphs, in nanoseconds\n",
+     cli_critical_path},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -112,7 +131,7 @@ static void print_help(FILE *to)
           "Reads execution traces of weft and of Go programs (1.22 and later).\n\n",
           to);
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        fprintf(to, "  %-10s %s\n", c->name, c->summary);
+        fprintf(to, "  %-13s %s\n", c->name, c->summary);
     fputs("\nweft COMMAND --help tells more. weft --version prints the version.\n", to);
 }
 

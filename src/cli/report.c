@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 void cli_printf(const char *format, ...)
@@ -104,6 +105,16 @@ void cli_put_shares(weft_shares shares, size_t most)
         cli_put_text(", …");
 }
 
+void cli_put_place(const weft_place *place)
+{
+    cli_put_name(place->function, 0);
+    if (place->file.size == 0)
+        return;
+    cli_put_text("  ");
+    cli_put_name(place->file, 0);
+    cli_printf(":%llu", (unsigned long long)place->line);
+}
+
 int64_t cli_sum_times(const weft_times *times)
 {
     int64_t sum = 0;
@@ -146,4 +157,23 @@ bool cli_number_parse(const char *text, uint64_t *number)
             return false;
     }
     return *text != 0;
+}
+
+bool cli_duration_parse(const char *text, int64_t *ns)
+{
+    static const struct {
+        const char *name;
+        double ns;
+    } units[] = {{"", 1}, {"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}};
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    double value = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].name) != 0 || !(value * units[i].ns < 9.2e18))
+            continue;
+        *ns = (int64_t)(value * units[i].ns + 0.5);
+        return true;
+    }
+    return false;
 }

@@ -29,6 +29,9 @@ struct cli_number cli_percent(int64_t part, int64_t whole);
 /* "network 1.2 s (120), select 3 ms (2)": at most a number of them, all if it is 0. */
 void cli_put_shares(weft_shares shares, size_t most);
 
+/* "function  file:line"; nothing for a place without a function. */
+void cli_put_place(const weft_place *place);
+
 /* All times that a goroutine can spend, in the order of the columns. */
 int64_t cli_sum_times(const weft_times *times);
 
@@ -43,6 +46,12 @@ int cli_summary_read(weft_reader *reader, weft_summary *summary);
 
 /* A number of an option: digits only. False if it is none. */
 bool cli_number_parse(const char *text, uint64_t *number);
+
+/* Takes an id, the last operand, out of argv: the rest is as with other commands. */
+bool cli_take_id(int *argc, char **argv, uint64_t *id);
+
+/* "1.5s", "20ms", "300us" or "µs", "7ns"; a number alone is nanoseconds. False if it is none. */
+bool cli_duration_parse(const char *text, int64_t *ns);
 
 /* JSON: values, with a key within an object and NULL within an array; brackets are closed by end.
  */
@@ -60,6 +69,7 @@ void cli_json_id(const char *key, uint64_t id);
 /* Objects of several members. */
 void cli_json_shares(const char *key, weft_shares shares);
 void cli_json_times(const weft_times *times, weft_shares blocked, weft_shares ranges);
+void cli_json_place(const char *key, const weft_place *place);
 /* The members of a goroutine's object. */
 void cli_json_goroutine(const weft_goroutine_stats *stats);
 

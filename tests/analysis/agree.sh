@@ -46,6 +46,17 @@ totals() {
     awk '{ count += $1; time += $2 } END { printf "%d times, %.0f ns", count, time }' "$1"
 }
 
+# The critical path of a task of the Go program is as long as the task.
+critical_paths() {
+    for task in $("$tool" events --format canon "$1" | grep -a ' TaskBegin ' |
+        sed -n 's/.* TaskBegin id=\([0-9]*\) .*/\1/p' | head -n 12); do
+        "$tool" critical-path --task "$task" --folded "$1" | awk '{ sum += $NF } END { printf "%.0f\n", sum }' >have
+        "$tool" critical-path --task "$task" --json "$1" | tr -d , |
+            awk '/^  "begin_ns"/ { begin = $2 } /^  "end_ns"/ { printf "%.0f\n", $2 - begin }' >want
+        same "$1: critical path of task $task"
+    done
+}
+
 failed=0
 make_traces
 for trace in *.trace; do
@@ -63,4 +74,5 @@ for trace in *.trace; do
         echo "$trace: $kind: $(totals have) in $(wc -l <have) stacks"
     done
 done
+critical_paths go_all.trace
 exit $failed

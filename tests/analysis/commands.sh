@@ -43,7 +43,7 @@ is_json() {
 }
 
 WEFT_TRACE=whole.trace WEFT_PROCS=2 "$program" >/dev/null
-for command in summary goroutines goroutine profile; do
+for command in summary goroutines goroutine profile critical-path; do
     expect 0 "$command --help" "$tool" $command --help
     shows "Usage: weft $command" out
     expect 2 "$command without a file" "$tool" $command
@@ -83,6 +83,24 @@ expect 2 "profile of an odd kind" "$tool" profile --kind odd -o x whole.trace
 expect 2 "profile without output" "$tool" profile --kind sched whole.trace
 expect 1 "profile to nowhere" "$tool" profile --kind sched -o no/such/folder/x whole.trace
 shows "no/such/folder/x: cannot write" err
+
+expect 0 critical-path "$tool" critical-path --goroutine 1 whole.trace
+shows "By cause" out
+expect 0 "critical-path --json" "$tool" critical-path --goroutine 1 --json whole.trace
+is_json
+expect 2 "critical-path of nothing" "$tool" critical-path whole.trace
+expect 2 "critical-path of a task between times" "$tool" critical-path --task 1 --to 1s whole.trace
+expect 2 "critical-path with an odd time" "$tool" critical-path -g 1 --from soon whole.trace
+expect 1 "critical-path of no task" "$tool" critical-path --task 4711 whole.trace
+shows "task 4711 does not begin" err
+# The steps of a path add up to its length.
+for id in $("$tool" goroutines whole.trace | awk 'NR > 1 { print $1 }'); do
+    expect 0 "critical-path of $id" "$tool" critical-path --goroutine "$id" --folded whole.trace
+    steps=$(awk '{ sum += $NF } END { printf "%.0f", sum }' out)
+    expect 0 "critical-path of $id" "$tool" critical-path --goroutine "$id" --json whole.trace
+    whole=$(tr -d , <out | awk '/^  "begin_ns"/ { begin = $2 } /^  "end_ns"/ { printf "%.0f", $2 - begin }')
+    [ "$steps" = "$whole" ] || { echo "$what: steps of $steps ns in a path of $whole"; failed=1; }
+done
 
 size=$(wc -c <whole.trace)
 head -c $((size * 2 / 3)) whole.trace >cut

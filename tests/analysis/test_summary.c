@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Traces made by hand, as text, and the figures that follow from them by hand. */
-#include "reader/trace_text.h"
+#include "analysis/made_trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,24 +9,6 @@
 
 #include <weft/analysis.h>
 #include <weft/export.h>
-
-/* One unit of time is 1 ns. Times of events are those of the batch plus the dt before. */
-#define HEADER "Trace Go1.26\n"
-#define CLOCK                                                                                      \
-    "EventBatch gen=1 m=" NO_ID " time=1000 size=auto\n"                                           \
-    "Sync\nFrequency freq=1000000000\nClockSnapshot dt=1 mono=5 sec=6 nsec=7\n"
-#define TABLES                                                                                     \
-    "EventBatch gen=1 m=" NO_ID " time=1000 size=auto\n"                                           \
-    "Strings\nString id=1\n\tdata=\"network\"\nString id=2\n\tdata=\"sync\"\n"                     \
-    "String id=3\n\tdata=\"forever\"\nString id=4\n\tdata=\"leaf\"\nString "                       \
-    "id=5\n\tdata=\"root\"\n"                                                                      \
-    "String id=6\n\tdata=\"a.c\"\nString id=7\n\tdata=\"work; hard\"\n"                            \
-    "EventBatch gen=1 m=" NO_ID " time=1000 size=auto\n"                                           \
-    "Stacks\nStack id=1 nframes=2\n\tpc=16 func=4 file=6 line=3\n"                                 \
-    "\tpc=32 func=5 file=6 line=9\n"                                                               \
-    "Stack id=2 nframes=1\n\tpc=32 func=5 file=6 line=9\n"
-#define THREAD(m) "EventBatch gen=1 m=" #m " time=1000 size=auto\n"
-#define TRACE(e)  HEADER CLOCK TABLES e END
 
 #define GOROUTINES 16
 
@@ -62,11 +44,8 @@ static void analyse(struct result *result, const char *text, weft_profile_kind k
                     const char *region)
 {
     weft_event event;
-    weft_reader_error error;
     *result = (struct result){0};
-    if (memory_assemble(&result->memory, text, strlen(text), &error) != 0)
-        fail_msg("line %llu: %s", (unsigned long long)error.offset, error.message);
-    assert_int_equal(weft_reader_open_callback(&result->reader, memory_read, &result->memory), 0);
+    result->reader = made_open(&result->memory, text);
     assert_int_equal(weft_summary_new(&result->summary, result->reader), 0);
     assert_int_equal(weft_profile_new(&result->profile, result->reader, kind, region), 0);
     assert_int_equal(weft_watch_new(&result->watch, result->reader, 1), 0);
