@@ -30,6 +30,9 @@ int cli_goroutine(int argc, char **argv);
 int cli_profile(int argc, char **argv);
 int cli_recover(int argc, char **argv);
 int cli_critical_path(int argc, char **argv);
+int cli_stw(int argc, char **argv);
+int cli_gc(int argc, char **argv);
+int cli_mmu(int argc, char **argv);
 
 /* An option of a command. */
 struct cli_option {

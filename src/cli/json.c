@@ -141,6 +141,17 @@ void cli_json_id(const char *key, uint64_t id)
         cli_json_unsigned(key, id);
 }
 
+void cli_json_lengths(const weft_histogram *lengths)
+{
+    cli_json_unsigned("count", lengths->count);
+    cli_json_signed("sum_ns", lengths->sum);
+    cli_json_signed("p50_ns", weft_histogram_quantile(lengths, 0.5));
+    cli_json_signed("p90_ns", weft_histogram_quantile(lengths, 0.9));
+    cli_json_signed("p99_ns", weft_histogram_quantile(lengths, 0.99));
+    cli_json_signed("p999_ns", weft_histogram_quantile(lengths, 0.999));
+    cli_json_signed("max_ns", lengths->max);
+}
+
 void cli_json_shares(const char *key, weft_shares shares)
 {
     cli_json_begin(key, '[');

@@ -122,6 +122,43 @@ const struct cli_command cli_commands[] = {
      "  -j, --json          JSON: all sums and steps, with stacks; times in nanoseconds\n"
      "  -f, --folded        folded stacks for flame graphs, in nanoseconds\n",
      cli_critical_path},
+    {"stw", "stops of the world",
+     "Usage: weft stw [--top N] [--json] FILE\n"
+     "\n"
+     "Prints how often and how long the world was stopped in FILE (- is the standard input), by "
+     "reason,\n"
+     "and the longest stops, with who asked for them and where.\n"
+     "\n"
+     "  -n, --top N  the N longest (10 by default; 0 is all)\n"
+     "  -j, --json   JSON, with all stops; times in nanoseconds\n",
+     cli_stw},
+    {"gc", "the collections of a Go program",
+     "Usage: weft gc [--json] FILE\n"
+     "\n"
+     "Prints a line for each collection in FILE (- is the standard input): its mark phase; the "
+     "stops\n"
+     "of the world for it; the heap before it, at most within it, and after it, and the goal that "
+     "it "
+     "had;\n"
+     "the time that background workers took, those on idle procs apart; and that of allocating\n"
+     "goroutines, assisting it and sweeping after it.\n"
+     "\n"
+     "  -j, --json  JSON, times in nanoseconds\n",
+     cli_gc},
+    {"mmu", "minimum mutator utilisation of a Go program",
+     "Usage: weft mmu [--count LIST] [--per-proc] [--window D] [--json] FILE\n"
+     "\n"
+     "For windows of many lengths, prints the least share of the procs that the program had to "
+     "itself\n"
+     "in any such window of FILE (- is the standard input), and where the first such begins. The\n"
+     "figures are those of `go tool trace`.\n"
+     "\n"
+     "  -c, --count LIST  what of the collector counts: stw, background, assist, sweep\n"
+     "                    (stw,background,assist by default)\n"
+     "  -p, --per-proc    the share of the worst proc, not of all; dedicated workers do not count\n"
+     "  -w, --window D    one window only, such as 10ms\n"
+     "  -j, --json        JSON, times in nanoseconds\n",
+     cli_mmu},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -5,6 +5,7 @@
 /* What the commands that print analyses share: numbers for people, tables, and JSON. */
 
 #include <weft/analysis.h>
+#include <weft/collector.h>
 
 #include "cli.h"
 
@@ -44,6 +45,8 @@ int cli_finish(const char *path, const weft_reader *reader, int status);
 /* Feeds all events of a reader and finishes. Returns 0, or what went wrong. */
 int cli_summary_read(weft_reader *reader, weft_summary *summary);
 
+int cli_collector_read(weft_reader *reader, weft_collector *collector);
+
 /* A number of an option: digits only. False if it is none. */
 bool cli_number_parse(const char *text, uint64_t *number);
 
@@ -66,6 +69,8 @@ void cli_json_string(const char *key, const char *string);
 void cli_json_text(const char *key, weft_text text);
 /* An id, null for WEFT_ID_NONE. */
 void cli_json_id(const char *key, uint64_t id);
+/* Members: the number of durations, their sum, and quantiles. */
+void cli_json_lengths(const weft_histogram *lengths);
 /* Objects of several members. */
 void cli_json_shares(const char *key, weft_shares shares);
 void cli_json_times(const weft_times *times, weft_shares blocked, weft_shares ranges);

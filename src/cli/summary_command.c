@@ -199,13 +199,7 @@ static void put_summary(const char *path, const weft_reader *reader, weft_summar
 static void json_latency(const weft_histogram *latency)
 {
     cli_json_begin("scheduler_latency", '{');
-    cli_json_unsigned("count", latency->count);
-    cli_json_signed("sum_ns", latency->sum);
-    cli_json_signed("p50_ns", weft_histogram_quantile(latency, 0.5));
-    cli_json_signed("p90_ns", weft_histogram_quantile(latency, 0.9));
-    cli_json_signed("p99_ns", weft_histogram_quantile(latency, 0.99));
-    cli_json_signed("p999_ns", weft_histogram_quantile(latency, 0.999));
-    cli_json_signed("max_ns", latency->max);
+    cli_json_lengths(latency);
     cli_json_begin("buckets", '[');
     for (size_t i = 0; i < WEFT_HISTOGRAM_BUCKETS; i++) {
         int64_t low, high;

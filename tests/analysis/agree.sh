@@ -12,7 +12,7 @@
 set -eu
 go=$1/go1.27 programs=$2 examples=$3
 tool=$WEFT_TOOL
-for need in trace workload goroutines; do
+for need in trace workload goroutines mmu; do
     if [ ! -x "$go/$need" ]; then
         echo "SKIPPED: $go/$need is missing (tools/reference builds it)" >&2
         exit 77
@@ -67,7 +67,10 @@ for trace in *.trace; do
     kinds="net sync syscall sched"
     [ "$trace" != go_long.trace ] || kinds=sched # half a minute each, in Go
     for kind in $kinds; do
-        "$go/trace" -pprof=$kind "$trace" 2>/dev/null | gzip -dc | "$programs/pprof_lines" | sort >want
+        # No stack, and one whose only frame is blank, are one to Go: it shows the one that
+        # came last.
+        "$go/trace" -pprof=$kind "$trace" 2>/dev/null | gzip -dc | "$programs/pprof_lines" |
+            sed 's/@:0;$//' | sort >want
         "$tool" profile --kind $kind -o profile.pb.gz "$trace" 2>/dev/null
         gzip -dcf profile.pb.gz | "$programs/pprof_lines" | sort >have
         same "$trace: $kind"
@@ -75,4 +78,10 @@ for trace in *.trace; do
     done
 done
 critical_paths go_all.trace
+for trace in go_all.trace go_plain.trace; do
+    "$go/mmu" "$trace" >want
+    "$programs/mmu_lines" "$trace" >have || failed=1
+    same "$trace: mutator utilisation"
+    echo "$trace: $(wc -l <want) minima of mutator utilisation"
+done
 exit $failed

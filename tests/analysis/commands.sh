@@ -43,7 +43,7 @@ is_json() {
 }
 
 WEFT_TRACE=whole.trace WEFT_PROCS=2 "$program" >/dev/null
-for command in summary goroutines goroutine profile critical-path; do
+for command in summary goroutines goroutine profile critical-path stw gc mmu; do
     expect 0 "$command --help" "$tool" $command --help
     shows "Usage: weft $command" out
     expect 2 "$command without a file" "$tool" $command
@@ -101,6 +101,18 @@ for id in $("$tool" goroutines whole.trace | awk 'NR > 1 { print $1 }'); do
     whole=$(tr -d , <out | awk '/^  "begin_ns"/ { begin = $2 } /^  "end_ns"/ { printf "%.0f", $2 - begin }')
     [ "$steps" = "$whole" ] || { echo "$what: steps of $steps ns in a path of $whole"; failed=1; }
 done
+
+for command in stw gc mmu; do
+    expect 0 $command "$tool" $command whole.trace
+    expect 0 "$command --json" "$tool" $command --json whole.trace
+    is_json
+done
+expect 0 stw "$tool" stw whole.trace
+shows "stop-the-world (start trace)" out
+expect 0 "mmu of one window" "$tool" mmu --window 1us --count stw,sweep --per-proc whole.trace
+shows "100.000 %" out
+expect 2 "mmu that counts something odd" "$tool" mmu --count stw,odd whole.trace
+expect 2 "mmu of an odd window" "$tool" mmu --window 0 whole.trace
 
 size=$(wc -c <whole.trace)
 head -c $((size * 2 / 3)) whole.trace >cut
