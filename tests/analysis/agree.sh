@@ -67,8 +67,7 @@ for trace in *.trace; do
     kinds="net sync syscall sched"
     [ "$trace" != go_long.trace ] || kinds=sched # half a minute each, in Go
     for kind in $kinds; do
-        # No stack, and one whose only frame is blank, are one to Go: it shows the one that
-        # came last.
+        # No stack and one whose only frame is blank are one to Go: it shows the one that came last.
         "$go/trace" -pprof=$kind "$trace" 2>/dev/null | gzip -dc | "$programs/pprof_lines" |
             sed 's/@:0;$//' | sort >want
         "$tool" profile --kind $kind -o profile.pb.gz "$trace" 2>/dev/null
