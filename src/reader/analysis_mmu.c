@@ -31,8 +31,7 @@ struct mmu_change {
 };
 
 struct mmu_series {
-    struct mmu_change *at;
-    uint32_t count, capacity;
+    READER_VEC(struct mmu_change) changes;
 };
 
 struct mmu_proc {
@@ -81,14 +80,15 @@ int weft_mmu_new(weft_mmu **out, const weft_reader *reader, unsigned flags)
 /* At one time, the least counts. */
 static int change(struct mmu_series *series, int64_t time, double share)
 {
-    struct mmu_change *last = series->count ? &series->at[series->count - 1] : NULL;
+    struct mmu_change *last =
+        series->changes.count ? &series->changes.at[series->changes.count - 1] : NULL;
     if (last && last->share == share)
         return 0;
     if (last && last->time == time) {
         last->share = share < last->share ? share : last->share;
         return 0;
     }
-    struct mmu_change *slot = READER_PUSH(series);
+    struct mmu_change *slot = READER_PUSH(&series->changes);
     if (!slot)
         return -ENOMEM;
     *slot = (struct mmu_change){time, share, 0};
@@ -144,7 +144,7 @@ static int add_proc(weft_mmu *mmu, int64_t time)
         struct mmu_series *series = READER_PUSH(&mmu->series);
         if (!series)
             return -ENOMEM;
-        *series = (struct mmu_series){NULL, 0, 0};
+        *series = (struct mmu_series){0};
         if (change(series, time, 1))
             return -ENOMEM;
     }
@@ -271,12 +271,13 @@ static void take_from_the_past(weft_mmu *mmu)
     struct mmu_series *series = &mmu->series.at[0];
     uint32_t procs = 0;
     mmu->changed = true;
-    for (uint32_t i = 0; i < series->count; i++) {
-        while (procs + 1 < mmu->counts.count && mmu->counts.at[procs + 1].time < series->at[i].time)
+    for (uint32_t i = 0; i < series->changes.count; i++) {
+        while (procs + 1 < mmu->counts.count &&
+               mmu->counts.at[procs + 1].time < series->changes.at[i].time)
             procs++;
-        series->at[i].share -= 1 / (double)mmu->counts.at[procs].count;
-        if (series->at[i].share < 0)
-            series->at[i].share = 0;
+        series->changes.at[i].share -= 1 / (double)mmu->counts.at[procs].count;
+        if (series->changes.at[i].share < 0)
+            series->changes.at[i].share = 0;
     }
 }
 
@@ -364,10 +365,10 @@ int weft_mmu_event(weft_mmu *mmu, const weft_event *event)
 
 static void integrate(struct mmu_series *series)
 {
-    for (uint32_t i = 1; i < series->count; i++) {
-        const struct mmu_change *before = &series->at[i - 1];
-        series->at[i].sum =
-            before->sum + before->share * (double)(series->at[i].time - before->time);
+    for (uint32_t i = 1; i < series->changes.count; i++) {
+        const struct mmu_change *before = &series->changes.at[i - 1];
+        series->changes.at[i].sum =
+            before->sum + before->share * (double)(series->changes.at[i].time - before->time);
     }
 }
 
@@ -386,7 +387,9 @@ int weft_mmu_finish(weft_mmu *mmu)
 
 static int64_t length(const struct mmu_series *series)
 {
-    return series->count ? series->at[series->count - 1].time - series->at[0].time : 0;
+    return series->changes.count
+               ? series->changes.at[series->changes.count - 1].time - series->changes.at[0].time
+               : 0;
 }
 
 int64_t weft_mmu_longest(const weft_mmu *mmu)
@@ -406,22 +409,23 @@ struct edge {
 static double integral(struct edge *edge, int64_t time)
 {
     const struct mmu_series *series = edge->series;
-    while (edge->at + 1 < series->count && series->at[edge->at + 1].time <= time)
+    while (edge->at + 1 < series->changes.count && series->changes.at[edge->at + 1].time <= time)
         edge->at++;
-    const struct mmu_change *from = &series->at[edge->at];
+    const struct mmu_change *from = &series->changes.at[edge->at];
     return from->sum + from->share * (double)(time - from->time);
 }
 
 static int64_t next_change(const struct edge *edge)
 {
     uint32_t next = edge->at + 1;
-    return next < edge->series->count ? edge->series->at[next].time : INT64_MAX;
+    return next < edge->series->changes.count ? edge->series->changes.at[next].time : INT64_MAX;
 }
 
 static double minimum(const struct mmu_series *series, int64_t window, double least, int64_t *at)
 {
     struct edge left = {series, 0}, right = {series, 0};
-    int64_t time = series->at[0].time, end = series->at[series->count - 1].time - window;
+    int64_t time = series->changes.at[0].time,
+            end = series->changes.at[series->changes.count - 1].time - window;
     for (;;) {
         double mean = (integral(&right, time + window) - integral(&left, time)) / (double)window;
         if (mean < least) {
@@ -439,7 +443,7 @@ static double minimum(const struct mmu_series *series, int64_t window, double le
 double weft_mmu_minimum(const weft_mmu *mmu, int64_t window, int64_t *at)
 {
     double least = 1;
-    int64_t begin = mmu->series.count ? mmu->series.at[0].at[0].time : 0;
+    int64_t begin = mmu->series.count ? mmu->series.at[0].changes.at[0].time : 0;
     for (uint32_t i = 0; i < mmu->series.count; i++) {
         const struct mmu_series *series = &mmu->series.at[i];
         int64_t longest = length(series);
@@ -456,7 +460,7 @@ void weft_mmu_free(weft_mmu *mmu)
     if (!mmu)
         return;
     for (uint32_t i = 0; i < mmu->series.count; i++)
-        READER_VEC_FINI(&mmu->series.at[i]);
+        READER_VEC_FINI(&mmu->series.at[i].changes);
     READER_VEC_FINI(&mmu->series);
     READER_VEC_FINI(&mmu->procs);
     READER_VEC_FINI(&mmu->counts);
