@@ -31,6 +31,8 @@
  *               cond ADDRESS                 weft_annotate_waits() is on: what it waits for.
  *               waitgroup ADDRESS            ADDRESS is that of the object, as 0x and hexadecimal
  *               chan ADDRESS                 digits (a channel: the handle; 0x0: a NULL channel),
+ *               rwmutex ADDRESS
+ *               sem ADDRESS
  *               select ADDRESS…              FD a decimal number, INSTANT in ns on the clock of
  *               fd FD read                   weft_now(). A select names its channels, in any order
  *               fd FD write                  and separated by blanks, as many as 1024 bytes hold

@@ -4,8 +4,11 @@
  * out.
  *
  * A NULL channel blocks for ever in send and recv, and is never ready in select. Deadlines are
- * instants of weft_now(); WEFT_NEVER: none. Every operation may be called by goroutines only; new,
- * len, cap, close and free by any thread.
+ * instants of weft_now(); WEFT_NEVER: none. Any thread may call everything here: goroutines give
+ * their P to others while they wait, plain threads sleep, and both stand in the same queues.
+ *
+ * A wait also ends with the caller's context, if there is one: -ECANCELED or -ETIMEDOUT
+ * (weft/context.h).
  */
 #ifndef WEFT_CHAN_H
 #define WEFT_CHAN_H

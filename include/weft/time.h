@@ -20,8 +20,13 @@ WEFT_BEGIN_DECLS
 /* Now: monotonic, at least 1. Any thread. */
 WEFT_API int64_t weft_now(void);
 
-/* Blocks the goroutine for at least `duration`; zero or less yields. */
+/* Blocks the caller, a goroutine or a plain thread, for at least `duration`; zero or less yields.
+ */
 WEFT_API void weft_sleep(int64_t duration);
+
+/* The same until an instant. 0, or -ECANCELED or -ETIMEDOUT: the caller's context has ended before
+ * (weft/context.h). */
+WEFT_API int weft_sleep_until(int64_t instant) WEFT_MUST_USE;
 
 /*
  * A timer runs a function at an instant, once or periodically. The function runs on a goroutine of

@@ -7,6 +7,7 @@
 #include <weft/annotate.h>
 #include <weft/chan.h>
 #include <weft/config.h>
+#include <weft/context.h>
 #include <weft/net.h>
 #include <weft/runtime.h>
 #include <weft/sync.h>

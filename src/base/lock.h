@@ -19,11 +19,12 @@
     X(COMMANDS)  /* tracer: queue of start, advance, stop requests */                              \
     X(POLL)      /* poller: registration of descriptors */                                         \
     X(POLL_DESC) /* poller: one descriptor's waiters */                                            \
-    X(CHAN)   /* channel, mutex, wait group: waiter queues; several by address order in select */  \
-    X(TIMERS) /* timer heap of a P */                                                              \
-    X(ALLM)   /* list of all Ms */                                                                 \
-    X(SCHED)  /* global run queue, idle Ps and Ms */                                               \
-    X(GPOOL)  /* pool of G records and stacks */                                                   \
+    X(CHAN)    /* channel, mutex, wait group: waiter queues; several by address order in select */ \
+    X(CONTEXT) /* a context: who waits in it, its children */                                      \
+    X(TIMERS)  /* timer heap of a P */                                                             \
+    X(ALLM)    /* list of all Ms */                                                                \
+    X(SCHED)   /* global run queue, idle Ps and Ms */                                              \
+    X(GPOOL)   /* pool of G records and stacks */                                                  \
     X(TRACE_MS)  /* tracer: list of registered threads */                                          \
     X(TRACE_TAB) /* tracer: string and stack tables */                                             \
     X(TRACE)     /* tracer: queues of full and empty buffers; a leaf */                            \

@@ -20,8 +20,8 @@
  *   A queue may hold waiters of waits which were already ended by others (a select that was woken
  *     elsewhere, a deadline). Its owner is about to remove them; whoever meets them first drops
  *     them (waiters_take).
- *   Closing from a thread that is not a goroutine: there is no M, and waiters go to the global
- *     queue.
+ *   On a thread that is not a goroutine there is no M (m is NULL): it waits on its note, and whom
+ *     it wakes goes to the global queue.
  */
 #include "sched/chan_ops.h"
 
@@ -59,29 +59,6 @@ void weft_chan_free(weft_chan *chan)
     free(chan);
 }
 
-/* A wait that a deadline can end as well. The lock is held. */
-static __attribute__((noinline)) struct m *wait_until(struct m *m, struct weft_chan *c,
-                                                      struct waiter_queue *q, struct waiter *self,
-                                                      int64_t deadline,
-                                                      weft_trace_block_reason reason)
-{
-    struct wait wait;
-    hook_wait(m, "chan", c);
-    wait_init(&wait, m->g, &c->lock);
-    self->wait = &wait;
-    self->result = -ETIMEDOUT;
-    waiters_push(q, self);
-    wait_deadline_start(m, &wait, deadline);
-    m = sched_park(m, &c->lock, reason);
-    wait_deadline_stop(&wait);
-    if (!wait.winner) {
-        lock_acquire(&c->lock); /* W2, even if it is not queued any more */
-        waiters_remove(q, self);
-        lock_release(&c->lock);
-    }
-    return m;
-}
-
 /* Waits on q; the lock is held and will be released. Returns the M on which the goroutine goes on.
  */
 static __attribute__((noinline)) struct m *chan_wait(struct m *m, struct weft_chan *c,
@@ -89,18 +66,18 @@ static __attribute__((noinline)) struct m *chan_wait(struct m *m, struct weft_ch
                                                      int64_t deadline, int *result,
                                                      weft_trace_block_reason reason)
 {
-    struct waiter self;
-    waiter_init(&self, m->g, NULL, element);
-    if (deadline == WEFT_NEVER) {
-        hook_wait(m, "chan", c);
-        waiters_push(q, &self);
-        m = sched_park(m, &c->lock, reason);
-    } else if (deadline == TRY || deadline <= timer_now()) {
+    if (deadline == TRY) {
         lock_release(&c->lock);
-        self.result = deadline == TRY ? -EAGAIN : -ETIMEDOUT;
-    } else {
-        m = wait_until(m, c, q, &self, deadline, reason);
+        *result = -EAGAIN;
+        return m;
     }
+    struct waiter self;
+    struct limit limit = limit_until(m, deadline);
+    hook_wait(m, "chan", c);
+    waiter_init(&self, waiting_g(m), NULL, element);
+    waiters_push(q, &self);
+    if (!waiter_block(&m, &c->lock, q, &self, &limit, reason))
+        lock_release(&c->lock);
     *result = self.result;
     return m;
 }
@@ -109,14 +86,14 @@ static __attribute__((noinline)) struct m *chan_wait(struct m *m, struct weft_ch
 static __attribute__((noinline)) struct m *wait_null(struct m *m, int64_t deadline, int *result,
                                                      weft_trace_block_reason reason)
 {
-    bool waits = deadline != TRY && deadline > timer_now();
-    if (waits)
-        hook_wait(m, "chan", NULL);
-    if (deadline == WEFT_NEVER)
-        m = sched_park(m, NULL, WEFT_TRACE_BLOCK_FOREVER);
-    else if (waits)
-        m = timer_sleep_until(m, deadline, reason);
-    *result = deadline == TRY ? -EAGAIN : -ETIMEDOUT;
+    if (deadline == TRY) {
+        *result = -EAGAIN;
+        return m;
+    }
+    struct limit limit = limit_until(m, deadline);
+    bool for_ever = limit.deadline == WEFT_NEVER && !limit.context;
+    hook_wait(m, "chan", NULL);
+    *result = wait_for_limit(&m, &limit, for_ever ? WEFT_TRACE_BLOCK_FOREVER : reason);
     return m;
 }
 
@@ -125,12 +102,10 @@ static __attribute__((noinline)) struct m *wait_null(struct m *m, int64_t deadli
 static inline __attribute__((always_inline)) int chan_send(struct m *m, struct weft_chan *c,
                                                            const void *element, int64_t deadline)
 {
-    if (unlikely(!m))
-        return -EPERM;
     int result;
     if (unlikely(!c)) {
         m = wait_null(m, deadline, &result, WEFT_TRACE_BLOCK_CHAN_SEND);
-        rt_exit(m);
+        rt_exit_any(m);
         return result;
     }
     struct waiter *partner;
@@ -144,19 +119,17 @@ static inline __attribute__((always_inline)) int chan_send(struct m *m, struct w
         if (partner)
             waiter_wake(m, partner, 0);
     }
-    rt_exit(m);
+    rt_exit_any(m);
     return result;
 }
 
 static inline __attribute__((always_inline)) int chan_recv(struct m *m, struct weft_chan *c,
                                                            void *element, int64_t deadline)
 {
-    if (unlikely(!m))
-        return -EPERM;
     int result;
     if (unlikely(!c)) {
         m = wait_null(m, deadline, &result, WEFT_TRACE_BLOCK_CHAN_RECV);
-        rt_exit(m);
+        rt_exit_any(m);
         return result;
     }
     struct waiter *partner;
@@ -169,7 +142,7 @@ static inline __attribute__((always_inline)) int chan_recv(struct m *m, struct w
         if (partner)
             waiter_wake(m, partner, 0);
     }
-    rt_exit(m);
+    rt_exit_any(m);
     return result;
 }
 
@@ -228,22 +201,26 @@ static void take_all(struct weft_chan *c, struct waiter_queue *q, struct waiter 
     **link = NULL;
 }
 
+void chan_close(struct m *m, struct weft_chan *c)
+{
+    struct waiter *list = NULL, **link = &list;
+    lock_acquire(&c->lock);
+    if (c->closed)
+        fatal("close of a closed channel");
+    c->closed = true;
+    take_all(c, &c->receivers, &link, true);
+    take_all(c, &c->senders, &link, false);
+    lock_release(&c->lock); /* C2, C4 */
+    waiters_wake_all(m, list, -EPIPE);
+}
+
 void weft_chan_close(weft_chan *chan)
 {
-    struct m *m = rt_enter(); /* NULL: any thread may close */
+    struct m *m = rt_enter();
     if (!chan)
         fatal("close of a NULL channel");
-    struct waiter *list = NULL, **link = &list;
-    lock_acquire(&chan->lock);
-    if (chan->closed)
-        fatal("close of a closed channel");
-    chan->closed = true;
-    take_all(chan, &chan->receivers, &link, true);
-    take_all(chan, &chan->senders, &link, false);
-    lock_release(&chan->lock); /* C2, C4 */
-    waiters_wake_all(m, list, -EPIPE);
-    if (m)
-        rt_exit(m);
+    chan_close(m, chan);
+    rt_exit_any(m);
 }
 
 size_t weft_chan_len(const weft_chan *chan)

@@ -111,4 +111,10 @@ static inline int chan_recv_locked(struct weft_chan *c, void *element, struct wa
     return 0;
 }
 
+/* weft_chan_close() for those who are inside already; m may be NULL. */
+void chan_close(struct m *m, struct weft_chan *c);
+
+/* weft_chan_close() for those who are inside already; m may be NULL. */
+void chan_close(struct m *m, struct weft_chan *c);
+
 #endif

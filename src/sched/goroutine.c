@@ -226,8 +226,8 @@ struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *a
     g->arg = arg;
     g->system = system;
     g_set_place(g, NULL, (uintptr_t)fn);
-    g->claim = 0;
     annotations_inherit(g, m ? m->g : NULL);
+    g->context = NULL;
     context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
     g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
     atomic_add_relaxed(&sched.created, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mutual exclusion between goroutines.
+ * Mutual exclusion.
  *
  * Design. One word decides; a queue of waiters under a lock of its own stands behind it. Unlocking
  * with waiters present frees the mutex and wakes the first waiter, which competes with whoever
@@ -21,13 +21,16 @@
  *         waiter: compare-and-swap fails, sees the mutex free, takes it.
  *   M3. WOKEN is set by an unlock that finds it clear, and cleared by the woken waiter alone, in
  *       the step in which it takes the mutex or joins the queue again (at the front).
- *   M4. unlock_slow() finds LOCKED and WAITING without WOKEN. All three stay so until it has the
- *       queue's lock: only unlocks clear LOCKED, set WOKEN or take waiters, and the caller is the
- *       only one that may unlock. So the queue is not empty.
+ *   M4. unlock_slow() finds LOCKED and WAITING without WOKEN. LOCKED and the absence of WOKEN stay
+ *       until it has the queue's lock: only unlocks change them, and the caller is the only one
+ * that may unlock. The queue can have become empty, as waiters leave it when their limit has come;
+ *       then the mutex is still held, and unlocking begins again.
  *   M5. After an unlock has freed the word it touches the mutex only while a goroutine that is
  *       bound to come back to the mutex (the one which it is going to wake) cannot have run. So the
  *       last user may free the mutex right after its own unlock, though others may have been in
- *       theirs.
+ *       theirs. That is why M4's empty queue does not let unlock_slow() free the word.
+ *   M6. A waiter that gives up leaves the queue, and the word if it was the last, under the queue's
+ *       lock. One that was woken has competed first (M3), so no wake-up is lost with it.
  *
  * Rejected
  *   Handing over always: every contended section would cost a switch, and threads queue up behind
@@ -37,6 +40,8 @@
  */
 #include "sched/mutex.h"
 #include "sched/trace_hooks.h"
+
+#include "base/clock.h"
 
 enum { LOCKED = 1, WAITING = 2, WOKEN = 4 };
 
@@ -78,7 +83,7 @@ static bool take_or_announce(weft_mutex *mutex, uint32_t done)
  * better to do. */
 static bool spin(struct m *m, weft_mutex *mutex)
 {
-    if (atomic_load_relaxed(&sched.proc_count) == 1 || !runq_empty(&m->p->runq))
+    if (!m || atomic_load_relaxed(&sched.proc_count) == 1 || !runq_empty(&m->p->runq))
         return false;
     for (int i = 0; i < SPINS; i++) {
         uint32_t old = atomic_load_relaxed(&mutex->state);
@@ -92,50 +97,86 @@ static bool spin(struct m *m, weft_mutex *mutex)
     return false;
 }
 
-struct m *mutex_lock(struct m *m, weft_mutex *mutex)
+/* Under the queue's lock: clears and sets bits of the word. */
+static void change_word(weft_mutex *mutex, uint32_t clear, uint32_t set)
 {
-    if (take(mutex) || spin(m, mutex))
-        return m;
+    uint32_t old = atomic_load_relaxed(&mutex->state);
+    while (!atomic_cas_release(&mutex->state, &old,
+                               (old & ~clear) | set)) /* pairs with take() and its like */
+        ;
+}
+
+/* The limit has come; the waiter is off the queue, whose lock is held and will be released. */
+static void give_up(weft_mutex *mutex, base_lock *lock)
+{
+    if (!mutex->head)
+        change_word(mutex, WAITING, 0); /* M1, M6 */
+    lock_release(lock);
+}
+
+int mutex_lock(struct m **m, weft_mutex *mutex, const struct limit *limit)
+{
+    if (take(mutex) || spin(*m, mutex))
+        return 0;
     base_lock *lock = sync_lock(mutex->lock);
     struct waiter_queue *q = sync_queue(&mutex->head);
-    struct mutex_waiter self = {.since = timer_now()};
+    struct mutex_waiter self = {.since = (int64_t)base_clock_now()};
     for (;;) {
-        waiter_init(&self.waiter, m->g, NULL, &self);
+        waiter_init(&self.waiter, waiting_g(*m), NULL, &self);
         lock_acquire(lock);
         if (take_or_announce(mutex, self.lost ? WOKEN : 0)) {
             lock_release(lock);
-            return m;
+            return 0;
         }
         if (self.lost)
             waiters_push_front(q, &self.waiter);
         else
             waiters_push(q, &self.waiter);
-        hook_wait(m, "mutex", mutex);
-        m = sched_park(m, lock, WEFT_TRACE_BLOCK_SYNC);
+        hook_wait(*m, "mutex", mutex);
+        if (!waiter_block(m, lock, q, &self.waiter, limit, WEFT_TRACE_BLOCK_SYNC)) {
+            give_up(mutex, lock);
+            return self.waiter.result;
+        }
         if (self.waiter.result == HANDED_OVER)
-            return m;
+            return 0;
         self.lost = true;
     }
 }
 
 void weft_mutex_lock(weft_mutex *mutex)
 {
-    if (likely(take(mutex)))
-        return;
-    struct m *m = rt_enter();
-    if (!m)
-        rt_not_a_goroutine("weft_mutex_lock");
-    m = mutex_lock(m, mutex);
-    rt_exit(m);
+    if (unlikely(!take(mutex))) {
+        owner_check_absent(&mutex->owner, "mutex");
+        struct m *m = rt_enter();
+        mutex_lock(&m, mutex, &LIMIT_NONE);
+        rt_exit_any(m);
+    }
+    owner_set(&mutex->owner);
+}
+
+int weft_mutex_lock_until(weft_mutex *mutex, int64_t deadline)
+{
+    int error = 0;
+    if (unlikely(!take(mutex))) {
+        struct m *m = rt_enter();
+        struct limit limit = limit_until(m, deadline);
+        error = mutex_lock(&m, mutex, &limit);
+        rt_exit_any(m);
+    }
+    if (!error)
+        owner_set(&mutex->owner);
+    return error;
 }
 
 int weft_mutex_trylock(weft_mutex *mutex)
 {
     uint32_t old = atomic_load_relaxed(&mutex->state);
-    while (!(old & LOCKED))
-        if (atomic_cas_acquire(&mutex->state, &old,
-                               old | LOCKED)) /* pairs with the release in unlock */
+    while (!(old & LOCKED)) {
+        if (atomic_cas_acquire(&mutex->state, &old, old | LOCKED)) { /* pairs with unlock */
+            owner_set(&mutex->owner);
             return 1;
+        }
+    }
     return 0;
 }
 
@@ -157,26 +198,27 @@ static bool unlock_word(weft_mutex *mutex)
 
 static bool is_starving(const struct mutex_waiter *w)
 {
-    return w->lost && timer_now() - w->since > STARVATION_NS;
+    return w->lost && (int64_t)base_clock_now() - w->since > STARVATION_NS;
 }
 
-/* Under the queue's lock: clears and sets bits of the word. */
-static void change_word(weft_mutex *mutex, uint32_t clear, uint32_t set)
+/* The queue is empty after all (M4), the mutex still held. Releases the lock. */
+static void forget_waiters(weft_mutex *mutex, base_lock *lock)
 {
-    uint32_t old = atomic_load_relaxed(&mutex->state);
-    while (!atomic_cas_release(&mutex->state, &old,
-                               (old & ~clear) | set)) /* pairs with take() and its like */
-        ;
+    change_word(mutex, WAITING, 0); /* M1 */
+    lock_release(lock);
 }
 
-static void unlock_slow(struct m *m, weft_mutex *mutex)
+/* False: nobody waits any more, and the mutex is still held. */
+static bool unlock_slow(struct m *m, weft_mutex *mutex)
 {
     base_lock *lock = sync_lock(mutex->lock);
     struct waiter_queue *q = sync_queue(&mutex->head);
     lock_acquire(lock);
     struct waiter *w = waiters_take(q);
-    invariant(w, "a mutex says that goroutines wait for it, but none does (state %u)",
-              mutex->state);
+    if (unlikely(!w)) {
+        forget_waiters(mutex, lock);
+        return false;
+    }
     bool hand_over = is_starving(w->element);
     uint32_t last = q->head ? 0 : WAITING; /* M1 */
     if (hand_over)
@@ -185,20 +227,21 @@ static void unlock_slow(struct m *m, weft_mutex *mutex)
         change_word(mutex, last | LOCKED, WOKEN);
     lock_release(lock); /* M5: not touched below */
     waiter_wake(m, w, hand_over ? HANDED_OVER : COMPETE);
+    return true;
 }
 
 void mutex_unlock(struct m *m, weft_mutex *mutex)
 {
-    if (!unlock_word(mutex))
-        unlock_slow(m, mutex);
+    while (!unlock_word(mutex) && !unlock_slow(m, mutex))
+        ;
 }
 
 void weft_mutex_unlock(weft_mutex *mutex)
 {
+    owner_clear(&mutex->owner, "mutex");
     if (likely(unlock_word(mutex)))
         return;
-    struct m *m = rt_enter(); /* NULL: waking needs no goroutine */
-    unlock_slow(m, mutex);
-    if (m)
-        rt_exit(m);
+    struct m *m = rt_enter();
+    mutex_unlock(m, mutex);
+    rt_exit_any(m);
 }

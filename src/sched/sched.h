@@ -57,7 +57,6 @@ struct g {
     struct m *m;         /* atomic; the M that runs it or holds it in a system call, else NULL */
     uint32_t status;     /* atomic: enum g_status */
     int32_t wake_result; /* written by the waker before sched_ready, read by the woken */
-    void *wake_value;    /* likewise */
     void (*fn)(void *);
     void *arg;
     const void *api_frame; /* atomic; frame of the public function through which it entered the
@@ -65,10 +64,11 @@ struct g {
     uintptr_t api_pc;      /* atomic; an address in that function, 0: unknown */
     char *stack_low;       /* lowest usable address; below it is the guard */
     size_t stack_size;     /* reserved bytes, guard and record included */
-    uint32_t claim;        /* atomic: waiter.h; which of several wakers of one wait has won */
     uint8_t wait_reason;   /* atomic; why it waits: weft_trace_block_reason */
     bool system;           /* of the runtime: not counted, not listed */
     unsigned stack_id;     /* valgrind's number for the stack */
+    struct weft_context
+        *context; /* owner: the goroutine; what ends its waits (weft_context_enter) */
     weft_trace_g trace;
     struct g *all_next; /* set once, before the G is listed; every record ever made */
     void *fiber;        /* sanitizers: TSan's fiber or ASan's fake stack */
@@ -275,6 +275,13 @@ static inline void rt_exit(struct m *m)
                     0); /* pairs with lease_hold(): all that was done inside is visible */
 }
 
+/* The same for an m that may be NULL. */
+static inline void rt_exit_any(struct m *m)
+{
+    if (likely(m != NULL))
+        rt_exit(m);
+}
+
 /* Stops the program: `what` was called where there is no goroutine. */
 _Noreturn void rt_not_a_goroutine(const char *what);
 
@@ -290,8 +297,9 @@ struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reaso
 /*
  * Makes a waiting goroutine, which the caller owns, runnable: next on the caller's P. m may be an M
  * without P (sysmon, a poller), or NULL (a thread that weft does not know): the goroutine then goes
- * to the global queue. May be called with locks below SCHED held, and from inside the runtime only
- * (m == NULL: anywhere outside).
+ * to the global queue; with NULL it stays Waiting there, as that thread can emit no event, and
+ * becomes runnable when an M takes it. May be called with locks below SCHED held, and from inside
+ * the runtime only (m == NULL: anywhere outside).
  */
 void sched_ready(struct m *m, struct g *g);
 
@@ -304,14 +312,20 @@ struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *a
 /* The same on the caller's P (or the global queue, when m has none). 0 or -ENOMEM. */
 int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
 
-/* A cheap thread-safe random number for m. */
-static inline uint32_t m_random(struct m *m)
+/* Xorshift of G. Marsaglia; the state must not be 0. */
+static inline uint32_t random_next(uint32_t *state)
 {
-    uint32_t x = m->random;
+    uint32_t x = *state;
     x ^= x << 13;
     x ^= x >> 17;
     x ^= x << 5;
-    return m->random = x;
+    return *state = x;
+}
+
+/* A cheap random number for m, which the caller owns. */
+static inline uint32_t m_random(struct m *m)
+{
+    return random_next(&m->random);
 }
 
 /* ---- timer.c ---- */

@@ -248,7 +248,7 @@ struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reaso
 static inline void enqueue_ready(struct m *m, struct g *g)
 {
     torture_point("ready: runnable, not queued");
-    if (!m || !m->p) {
+    if (!m->p) {
         sched_global_put(g);
         return;
     }
@@ -268,6 +268,10 @@ static __attribute__((cold, noinline)) void ready_traced(struct m *m, struct g *
 void sched_ready(struct m *m, struct g *g)
 {
     torture_point("ready: taken off its queue");
+    if (unlikely(!m)) {
+        sched_global_put(g); /* as it is: take_global() makes it runnable */
+        return;
+    }
     if (hook_tracing()) {
         ready_traced(m, g);
         return;
@@ -278,11 +282,15 @@ void sched_ready(struct m *m, struct g *g)
 
 void sched_ready_list(struct m *m, struct g_list *list)
 {
+    if (!m) { /* as they are: take_global() makes them runnable */
+        sched_global_put_list(list);
+        return;
+    }
     struct g_list global = {0};
     struct g *g;
     while ((g = g_list_pop(list))) {
         hook_go_unblock(m, g);
-        if (m && m->p) {
+        if (m->p) {
             local_put(m->p, g);
             proc_wake_one();
         } else {
@@ -332,6 +340,14 @@ void weft_yield(void)
 
 /* ---- Looking for work ---- */
 
+/* Counts as made ready here and now what a thread without M has made ready. */
+static void unblock_foreign(struct m *m, const struct g_list *taken)
+{
+    for (struct g *g = taken->head; g; g = g->next)
+        if (unlikely(atomic_load_relaxed(&g->status) == G_WAITING))
+            hook_go_unblock(m, g);
+}
+
 /* Takes one goroutine from the global queue, and a fair share of the rest to the P's own. */
 static struct g *take_global(struct m *m, unsigned most)
 {
@@ -346,6 +362,7 @@ static struct g *take_global(struct m *m, unsigned most)
         g_list_push(&taken, g);
     atomic_store_relaxed(&sched.global_count, sched.global.count);
     lock_release(&sched.lock);
+    unblock_foreign(m, &taken);
     struct g *first = g_list_pop(&taken);
     for (struct g *g; (g = g_list_pop(&taken));)
         local_put(m->p, g);

@@ -88,12 +88,14 @@ static void sort_by_heap(struct entry *e, size_t n)
  * and Yates). */
 static void select_orders(struct select *s, struct m *m, weft_select_case *cases, size_t n)
 {
+    uint32_t thread_random = m ? 0 : (uint32_t)base_clock_now() | 1;
+    uint32_t *random = m ? &m->random : &thread_random;
     struct entry *e = s->entries;
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
         if (!cases[i].chan)
             continue;
-        size_t j = (size_t)(((uint64_t)m_random(m) * (count + 1)) >> 32);
+        size_t j = (size_t)(((uint64_t)random_next(random) * (count + 1)) >> 32);
         e[count].poll_order = e[j].poll_order;
         e[j].poll_order = (uint32_t)i;
         e[count++].lock_order = cases[i].chan;
@@ -169,31 +171,34 @@ static __attribute__((cold, noinline)) void log_wait(const struct select *s, str
 }
 
 /* Pass 2. The locks are held; releases them. Waits; returns the M on which the goroutine goes on.
- */
-static struct m *select_wait(struct select *s, struct m *m, int64_t deadline)
+ * *error: what had ended the limit before. */
+static struct m *select_wait(struct select *s, struct m *m, const struct limit *limit, int *error)
 {
-    wait_init(&s->wait, m->g, last_lock(s));
+    wait_init(&s->wait, waiting_g(m), last_lock(s));
+    *error = wait_limit_start(m, &s->wait, limit);
+    if (*error) {
+        unlock_all_but(s, NULL);
+        return m;
+    }
     for (size_t i = 0; i < s->count; i++) {
         struct waiter *w = &s->entries[i].waiter;
         uint32_t index = s->entries[i].poll_order;
         const weft_select_case *c = &s->cases[index];
-        waiter_init(w, m->g, &s->wait, c->send ? (void *)(uintptr_t)c->send : c->recv);
+        waiter_init(w, waiting_g(m), &s->wait, c->send ? (void *)(uintptr_t)c->send : c->recv);
         w->index = index;
         waiters_push(queue_of(c), w);
     }
-    if (deadline != WEFT_NEVER)
-        wait_deadline_start(m, &s->wait, deadline);
     unlock_all_but(s, s->wait.parked);
-    if (unlikely(atomic_load_relaxed(&sched.waits)))
+    if (unlikely(atomic_load_relaxed(&sched.waits)) && m)
         log_wait(s, m);
     torture_point("select_wait");
-    m = sched_park(m, s->wait.parked, WEFT_TRACE_BLOCK_SELECT); /* W3 */
-    if (deadline != WEFT_NEVER)
-        wait_deadline_stop(&s->wait);
+    m = wait_park(m, &s->wait, WEFT_TRACE_BLOCK_SELECT); /* W3 */
+    wait_limit_stop(&s->wait);
     return m;
 }
 
-/* Pass 3. Returns the index of the case through which the goroutine was woken, or -ETIMEDOUT. */
+/* Pass 3. Returns the index of the case through which the goroutine was woken, or what the limit
+ * said. */
 static int select_finish(struct select *s)
 {
     struct waiter *winner = s->wait.winner;
@@ -207,7 +212,7 @@ static int select_finish(struct select *s)
         lock_release(&c->chan->lock);
     }
     if (!winner)
-        return -ETIMEDOUT;
+        return s->wait.result;
     s->cases[winner->index].result = winner->result;
     return (int)winner->index;
 }
@@ -215,11 +220,13 @@ static int select_finish(struct select *s)
 /* No channel can end the wait. */
 static struct m *wait_without_channels(struct m *m, size_t n, int64_t deadline, int *result)
 {
-    if (deadline == WEFT_NEVER)
-        m = sched_park(m, NULL, n ? WEFT_TRACE_BLOCK_SELECT : WEFT_TRACE_BLOCK_FOREVER);
-    else if (deadline > timer_now())
-        m = timer_sleep_until(m, deadline, WEFT_TRACE_BLOCK_SELECT);
-    *result = deadline == 0 ? -EAGAIN : -ETIMEDOUT;
+    *result = -EAGAIN;
+    if (deadline == 0)
+        return m;
+    struct limit limit = limit_until(m, deadline);
+    bool for_ever = n == 0 && limit.deadline == WEFT_NEVER && !limit.context;
+    *result =
+        wait_for_limit(&m, &limit, for_ever ? WEFT_TRACE_BLOCK_FOREVER : WEFT_TRACE_BLOCK_SELECT);
     return m;
 }
 
@@ -228,16 +235,16 @@ static struct m *select_run(struct select *s, struct m *m, int64_t deadline, int
     struct waiter *partner = NULL;
     lock_all(s);
     *result = select_ready(s, &partner);
-    if (*result < 0 && (deadline == WEFT_NEVER || deadline > timer_now())) {
-        m = select_wait(s, m, deadline);
-        *result = select_finish(s);
+    if (*result < 0 && deadline != 0) {
+        struct limit limit = limit_until(m, deadline);
+        m = select_wait(s, m, &limit, result);
+        if (*result >= 0)
+            *result = select_finish(s);
         return m;
     }
     unlock_all_but(s, NULL);
     if (partner)
         waiter_wake(m, partner, 0); /* W4 */
-    if (*result < 0 && deadline != 0)
-        *result = -ETIMEDOUT;
     return m;
 }
 
@@ -250,13 +257,11 @@ int weft_select(weft_select_case *cases, size_t n, int64_t deadline)
     if (n > CASES_INLINE && !(s.entries = malloc(n * sizeof *s.entries)))
         return -ENOMEM;
     struct m *m = rt_enter();
-    int result = -EPERM;
-    if (m) {
-        select_orders(&s, m, cases, n);
-        m = s.count ? select_run(&s, m, deadline, &result)
-                    : wait_without_channels(m, n, deadline, &result);
-        rt_exit(m);
-    }
+    int result;
+    select_orders(&s, m, cases, n);
+    m = s.count ? select_run(&s, m, deadline, &result)
+                : wait_without_channels(m, n, deadline, &result);
+    rt_exit_any(m);
     if (s.entries != s.inline_entries)
         free(s.entries);
     return result;

@@ -43,6 +43,7 @@
 #include <stdlib.h>
 
 #include "sched/trace_hooks.h"
+#include "sched/waiter.h"
 
 enum { ARITY = 4, DUE_BATCH = 64, FIRST_CAPACITY = 64 };
 
@@ -296,12 +297,25 @@ void weft_sleep(int64_t duration)
         return;
     }
     struct m *m = rt_enter();
-    if (!m)
-        rt_not_a_goroutine("weft_sleep");
     int64_t when = after(duration);
     hook_wait_timer(m, when);
-    m = timer_sleep_until(m, when, WEFT_TRACE_BLOCK_SLEEP);
-    rt_exit(m);
+    if (m) {
+        m = timer_sleep_until(m, when, WEFT_TRACE_BLOCK_SLEEP);
+        rt_exit(m);
+    } else {
+        struct limit limit = {.deadline = when};
+        wait_for_limit(&m, &limit, WEFT_TRACE_BLOCK_SLEEP);
+    }
+}
+
+int weft_sleep_until(int64_t instant)
+{
+    struct m *m = rt_enter();
+    struct limit limit = limit_until(m, instant);
+    hook_wait_timer(m, limit.deadline);
+    int error = wait_for_limit(&m, &limit, WEFT_TRACE_BLOCK_SLEEP);
+    rt_exit_any(m);
+    return error == -ETIMEDOUT && limit.deadline == instant ? 0 : error;
 }
 
 /* ---- A P's heap ---- */

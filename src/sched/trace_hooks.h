@@ -72,11 +72,10 @@ static inline void hook_go_stop(struct m *m, weft_trace_stop_reason reason)
         hook_set_status(m->g, G_RUNNABLE);
 }
 
-/* g, which waits and is the caller's, becomes runnable. m: the caller's M, without P or G, or NULL.
- */
+/* g, which waits and is the caller's, becomes runnable. m: the caller's M, maybe without P or G. */
 static inline void hook_go_unblock(struct m *m, struct g *g)
 {
-    if (m && hook_tracing())
+    if (hook_tracing())
         hook_go_unblock_traced(m, g);
     else
         hook_set_status(g, G_RUNNABLE);
@@ -156,23 +155,23 @@ HOOK_COLD void hook_wait_traced(struct m *m, const char *kind, const void *objec
 HOOK_COLD void hook_wait_text_traced(struct m *m, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The log weft.wait, right before m->g blocks on the object, also under that object's lock. The
- * formats stand in annotate.h. */
+/* The log weft.wait, right before m->g blocks on the object, also under that object's lock; nothing
+ * if m is NULL, on a plain thread. The formats stand in annotate.h. */
 static inline void hook_wait(struct m *m, const char *kind, const void *object)
 {
-    if (unlikely(atomic_load_relaxed(&sched.waits)))
+    if (unlikely(atomic_load_relaxed(&sched.waits)) && m)
         hook_wait_traced(m, kind, object);
 }
 
 static inline void hook_wait_fd(struct m *m, int fd, bool writes)
 {
-    if (unlikely(atomic_load_relaxed(&sched.waits)))
+    if (unlikely(atomic_load_relaxed(&sched.waits)) && m)
         hook_wait_text_traced(m, "fd %d %s", fd, writes ? "write" : "read");
 }
 
 static inline void hook_wait_timer(struct m *m, int64_t when)
 {
-    if (unlikely(atomic_load_relaxed(&sched.waits)))
+    if (unlikely(atomic_load_relaxed(&sched.waits)) && m)
         hook_wait_text_traced(m, "timer %lld", (long long)when);
 }
 

@@ -12,6 +12,11 @@
  *       waiter that comes later sees 0 and may free it. With waiters it owns them: they cannot
  *       return before it wakes them, which is the last thing it does.
  *
+ *   G3. A waiter whose limit has come is counted until it has the lock. If the count is not 0 then,
+ *       it counts itself off. If it is 0, the call that brought it there has seen it counted and is
+ *       on its way to the lock: it must find the group, so the waiter waits for it and succeeds.
+ *       One that was dropped from the queue by that call was counted off there.
+ *
  * Corners
  *   Reuse: the next round's add() has to come after the waits of this one have returned; a number
  *     of waiters that is not 0 when the count leaves 0 shows that it did not.
@@ -37,15 +42,14 @@ static void release_waiters(struct m *m, weft_waitgroup *group)
     base_lock *lock = sync_lock(group->lock);
     struct waiter_queue *q = sync_queue(&group->head);
     struct waiter *list = NULL, **link = &list, *w;
-    int64_t woken = 0;
     lock_acquire(lock); /* G1 */
     while ((w = waiters_take(q))) {
         *link = w;
         link = &w->next;
-        woken++;
     }
     *link = NULL;
-    atomic_sub_relaxed(&group->count, woken);
+    /* Under the lock their number does not change; G3: with those that were dropped. */
+    atomic_sub_relaxed(&group->count, waiters_of(atomic_load_relaxed(&group->count)));
     lock_release(lock);
     waiters_wake_all(m, list, 0); /* G2 */
 }
@@ -68,20 +72,18 @@ void weft_waitgroup_add(weft_waitgroup *group, int n)
 {
     if (likely(!add(group, n)))
         return;
-    struct m *m = rt_enter(); /* NULL: waking needs no goroutine */
+    struct m *m = rt_enter();
     release_waiters(m, group);
-    if (m)
-        rt_exit(m);
+    rt_exit_any(m);
 }
 
 void weft_waitgroup_done(weft_waitgroup *group)
 {
     if (likely(!add(group, -1)))
         return;
-    struct m *m = rt_enter(); /* as above */
+    struct m *m = rt_enter();
     release_waiters(m, group);
-    if (m)
-        rt_exit(m);
+    rt_exit_any(m);
 }
 
 /* Counts one waiter more, if the count is not 0. The lock is held. */
@@ -95,23 +97,72 @@ static bool announce(weft_waitgroup *group)
     return true;
 }
 
+/* One waiter less, if the count is not 0. The lock is held. */
+static bool renounce(weft_waitgroup *group)
+{
+    int64_t old = atomic_load_acquire(&group->count); /* pairs with add() */
+    do {
+        if (count_of(old) == 0)
+            return false;
+    } while (!atomic_cas_acquire(&group->count, &old, old - 1)); /* pairs with add() */
+    return true;
+}
+
+/* The limit has come; the lock is held and will be released. 0: the count has become 0 all the
+ * same. */
+static int give_up(struct m **m, weft_waitgroup *group, struct waiter *self, bool was_queued)
+{
+    base_lock *lock = sync_lock(group->lock);
+    int error = self->result;
+    if (was_queued && !renounce(group)) { /* G3 */
+        waiter_init(self, waiting_g(*m), NULL, NULL);
+        waiters_push(sync_queue(&group->head), self);
+        waiter_block(m, lock, sync_queue(&group->head), self, &LIMIT_NONE, WEFT_TRACE_BLOCK_SYNC);
+        return 0;
+    }
+    lock_release(lock);
+    return error;
+}
+
+static int wait_for_zero(struct m **m, weft_waitgroup *group, const struct limit *limit)
+{
+    base_lock *lock = sync_lock(group->lock);
+    struct waiter_queue *q = sync_queue(&group->head);
+    struct waiter self;
+    waiter_init(&self, waiting_g(*m), NULL, NULL);
+    lock_acquire(lock);
+    if (!announce(group)) {
+        lock_release(lock);
+        return 0;
+    }
+    waiters_push(q, &self);
+    hook_wait(*m, "waitgroup", group);
+    if (waiter_block(m, lock, q, &self, limit, WEFT_TRACE_BLOCK_SYNC)) /* G1 */
+        return 0;
+    return give_up(m, group, &self, !self.dropped);
+}
+
+static bool is_zero(weft_waitgroup *group)
+{
+    return count_of(atomic_load_acquire(&group->count)) == 0; /* pairs with add() */
+}
+
 void weft_waitgroup_wait(weft_waitgroup *group)
 {
-    if (count_of(atomic_load_acquire(&group->count)) == 0) /* pairs with add() */
+    if (is_zero(group))
         return;
     struct m *m = rt_enter();
-    if (!m)
-        rt_not_a_goroutine("weft_waitgroup_wait");
-    base_lock *lock = sync_lock(group->lock);
-    struct waiter self;
-    waiter_init(&self, m->g, NULL, NULL);
-    lock_acquire(lock);
-    if (announce(group)) {
-        waiters_push(sync_queue(&group->head), &self);
-        hook_wait(m, "waitgroup", group);
-        m = sched_park(m, lock, WEFT_TRACE_BLOCK_SYNC); /* G1 */
-    } else {
-        lock_release(lock);
-    }
-    rt_exit(m);
+    wait_for_zero(&m, group, &LIMIT_NONE);
+    rt_exit_any(m);
+}
+
+int weft_waitgroup_wait_until(weft_waitgroup *group, int64_t deadline)
+{
+    if (is_zero(group))
+        return 0;
+    struct m *m = rt_enter();
+    struct limit limit = limit_until(m, deadline);
+    int error = wait_for_zero(&m, group, &limit);
+    rt_exit_any(m);
+    return error;
 }
