@@ -42,6 +42,7 @@ static void release_waiters(struct m *m, weft_waitgroup *group)
     base_lock *lock = sync_lock(group->lock);
     struct waiter_queue *q = sync_queue(&group->head);
     struct waiter *list = NULL, **link = &list, *w;
+    torture_point("release_waiters");
     lock_acquire(lock); /* G1 */
     while ((w = waiters_take(q))) {
         *link = w;
