@@ -40,6 +40,8 @@ typedef struct weft_trace_options {
     uint64_t generation_ns; /* length of a generation; 0: 1 s; UINT64_MAX: only on request */
     size_t memory_budget;   /* bytes of trace buffers that may wait for slow streams; 0: 256 MiB, at
                                least 1 MiB */
+    unsigned
+        cpu_hz; /* CPU samples for each second of a thread's CPU time, at most 10000; 0: none */
 } weft_trace_options;
 
 /*
@@ -49,7 +51,13 @@ typedef struct weft_trace_options {
  * but is not recorded until the next one begins. A stream from which a generation is missing could
  * not be read on, so it ends there: its output is complete up to the loss and nothing is added to
  * it any more. A stream that is started later is complete in itself. Streams that are active
- * together share the shortest generation_ns and the largest memory_budget among them.
+ * together share the shortest generation_ns, the largest memory_budget and the highest cpu_hz
+ * among them.
+ *
+ * CPU samples say what the threads of the host execute, each with its goroutine, proc, thread and
+ * stack: also where no event tells of it, such as a goroutine that computes on after its lease was
+ * taken (such a sample has no proc). See weft/profile.h for how they are taken and what that asks
+ * of the program.
  */
 
 /* How a stream fared. Loss is counted when the memory budget was exceeded or the receiver failed.
@@ -60,7 +68,8 @@ typedef struct weft_trace_result {
     uint64_t generations; /* delivered whole */
     uint64_t lost_generations;
     uint64_t lost_bytes;
-    int error; /* 0, or the negative errno value with which the receiver failed first */
+    int error;             /* 0, or the negative errno value with which the receiver failed first */
+    uint64_t lost_samples; /* CPU samples that found no room while the tracer was held up */
 } weft_trace_result;
 
 /*

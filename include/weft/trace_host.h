@@ -58,6 +58,7 @@ typedef struct weft_trace_p {
 } weft_trace_p;
 
 struct trace_buffer;
+struct trace_cpu_thread;
 struct trace_stack_cache;
 
 /* Trace state of an M. Registered while it may emit. */
@@ -72,7 +73,8 @@ typedef struct weft_trace_m {
     /* owner: M inside a section; the flusher once writing was seen false */
     struct trace_buffer *buffer[2];
     struct trace_stack_cache *cache;
-    struct weft_trace_m *next; /* lock: tracer's list of Ms */
+    struct trace_cpu_thread *sampled; /* owner: who registers and unregisters */
+    struct weft_trace_m *next;        /* lock: tracer's list of Ms */
     struct weft_trace_m **link;
 } weft_trace_m;
 
@@ -152,7 +154,8 @@ typedef enum weft_trace_stw_reason {
     WEFT_TRACE_STW_COUNT
 } weft_trace_stw_reason;
 
-/* ---- The host: what the tracer asks of it. All callbacks run on the tracer's own thread. ---- */
+/* ---- The host: what the tracer asks of it. All callbacks run on the tracer's own thread, but for
+ * `running`. ---- */
 
 /* A G as the host sees it without owning it: may be stale by the time it is looked at. The tracer
  * uses it only if the G had no event in the whole generation, which proves that it did not change.
@@ -181,6 +184,14 @@ typedef struct weft_trace_heap {
     uint64_t object_align; /* objects begin at multiples of it */
     uint64_t stack_min;    /* stacks begin at multiples of it */
 } weft_trace_heap;
+
+/* What a thread executes at the moment of a CPU sample. */
+typedef struct weft_trace_running {
+    uint64_t p; /* id of its P; set to UINT64_MAX, none, before the call */
+    uint64_t g; /* id of its G; set to 0, none */
+    /* Bounds of the stack that it runs on; set to those of the thread's own. */
+    const void *stack_low, *stack_high;
+} weft_trace_running;
 
 typedef struct weft_trace_host {
     size_t size; /* sizeof(weft_trace_host) */
@@ -244,6 +255,16 @@ typedef struct weft_trace_host {
     /* When tracing begins, with the world stopped: reports what exists, as
      * weft_trace_heap_… (…, WEFT_TRACE_HEAP_EXISTS, …). NULL: nothing is known. */
     void (*heap_snapshot)(void *context, weft_trace_section *section, weft_trace_context self);
+
+    /*
+     * Says what m, the calling thread's M, executes with its stack pointer at sp. May be NULL:
+     * samples have no P and G then. In a signal handler, at any moment between registering m and
+     * unregistering it, in the middle of any code of the host: no locks, nothing that is not
+     * async-signal-safe; fields that change meanwhile are read with atomic loads. Where sp lies on
+     * none of the stacks that it knows the bounds of, they stay as they are: the sample is then one
+     * frame deep.
+     */
+    void (*running)(void *context, weft_trace_m *m, const void *sp, weft_trace_running *out);
 } weft_trace_host;
 
 /* Makes a tracer for a host. The structure is copied. Returns 0 and *tracer, -EINVAL, or -ENOMEM.
@@ -275,7 +296,9 @@ WEFT_API void weft_tracer_free(weft_tracer *tracer);
 
 /* ---- Threads ---- */
 
-/* Adds the calling thread; records its id. Before its first section. Returns 0 or -ENOMEM. */
+/* Adds the calling thread; records its id. Before its first section. From then on it is sampled
+ * when somebody asks for CPU samples (for the first M, where one thread adds several). Returns 0 or
+ * -ENOMEM. */
 WEFT_API int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m);
 
 /* Hands over what the thread has buffered and removes it. Not in a section. Any thread that owns m.

@@ -25,6 +25,7 @@
     X(ALLM)    /* list of all Ms */                                                                \
     X(SCHED)   /* global run queue, idle Ps and Ms */                                              \
     X(GPOOL)   /* pool of G records and stacks */                                                  \
+    X(CPU)     /* CPU samples: the sampled threads */                                              \
     X(TRACE_MS)  /* tracer: list of registered threads */                                          \
     X(TRACE_TAB) /* tracer: string and stack tables */                                             \
     X(TRACE)     /* tracer: queues of full and empty buffers; a leaf */                            \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/os_tick.h"
 #include "base/pages.h"
 #include "base/thread.h"
 #include "sched/context.h"
@@ -77,6 +78,7 @@ void machine_adopt(struct m *m)
     set_self(m);
     if (base_thread_stack(&m->stack_low, &m->stack_high))
         fatal("cannot learn the bounds of a thread's stack");
+    os_signal_stack_set(m->signal_stack, sizeof m->signal_stack);
 #ifdef BASE_TSAN
     m->fiber = __tsan_get_current_fiber();
 #endif
@@ -87,6 +89,7 @@ void machine_adopt(struct m *m)
 void machine_disown(struct m *m)
 {
     weft_trace_m_unregister(sched.tracer, &m->trace);
+    os_signal_stack_clear(m->signal_stack);
     set_self(NULL);
     lease_leave(m);
 }

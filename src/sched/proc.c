@@ -80,14 +80,14 @@ void proc_remove_idle_locked(struct p *p)
 
 void proc_attach(struct m *m, struct p *p)
 {
-    m->p = p;
+    atomic_store_relaxed(&m->p, p); /* for cpu_running(), in a signal handler */
     atomic_store_release(&p->m, m); /* pairs with sysmon's and the world holder's look at p->m */
 }
 
 struct p *proc_detach(struct m *m)
 {
     struct p *p = m->p;
-    m->p = NULL;
+    atomic_store_relaxed(&m->p, NULL);
     atomic_store_relaxed(&p->m, NULL);
     return p;
 }

@@ -25,7 +25,7 @@
 #include "sched/user_annotations.h"
 #include "sched/world.h"
 
-enum { DEFAULT_MAX_THREADS = 10000 };
+enum { DEFAULT_MAX_THREADS = 10000, CPU_HZ_MAX = 10000 };
 #define END_PATIENCE_NS                                                                            \
     (20 * INT64_C(1000000)) /* for Ms that are in user code when the runtime ends */
 
@@ -106,7 +106,11 @@ static int start_whole_run(void)
     if (!path || !*path)
         return 0;
     weft_trace_options options = {.size = sizeof options};
+    unsigned long hz = 0;
     int error = trace_format(&options.format);
+    if (!error && !environment_number("WEFT_TRACE_CPU", 0, CPU_HZ_MAX, &hz))
+        error = -EINVAL;
+    options.cpu_hz = (unsigned)hz;
     if (!error)
         error = weft_trace_start_path(sched.tracer, path, &options, &whole_run);
     if (error)

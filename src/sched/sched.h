@@ -39,7 +39,7 @@ struct p;
 struct label;
 struct timers;
 
-enum { MAX_PROCS = 1024 };
+enum { MAX_PROCS = 1024, SIGNAL_STACK = 64 * 1024 };
 
 /* A goroutine's state: owner changes it, anyone may read it (relaxed). The numbers are the trace's.
  */
@@ -111,6 +111,8 @@ struct m {
     void *fiber; /* sanitizers: of the thread's own stack */
     void *stack_low, *stack_high;
     weft_trace_m trace;
+    /* Signal handlers run here: a goroutine's own stack may have no room. Committed by touching. */
+    char signal_stack[SIGNAL_STACK] __attribute__((aligned(16)));
 } __attribute__((aligned(BASE_CACHE_LINE)));
 
 /* Bits of m->attention. */

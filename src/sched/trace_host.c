@@ -9,6 +9,7 @@
 #include "sched/trace_host.h"
 
 #include "base/thread.h"
+#include "sched/cpu_running.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
@@ -176,6 +177,7 @@ int trace_host_init(void)
         .each_p = each_p,
         .each_dead_p = each_dead_p,
         .each_g = each_g,
+        .running = cpu_running,
     };
     return weft_tracer_new(&host, &sched.tracer);
 }

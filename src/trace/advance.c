@@ -14,7 +14,7 @@
  *   switch    the generation becomes n+1, or 0
  *   opening   clock data and the number of Ps open n+1; release
  *   flush     wait until no section of n is open; queue all buffers of n
- *   tables    statuses of idle Gs, stacks, strings
+ *   tables    CPU samples, statuses of idle Gs, stacks, strings
  *   deliver   n goes to the streams
  *
  * Invariants.
@@ -263,6 +263,7 @@ static void collect(weft_tracer *tracer, uint64_t n)
 {
     trace_ms_flush(tracer, n);
     torture_point("trace collect: flushed");
+    trace_slot_of(tracer, n)->lost_ticks = trace_cpu_collect(tracer, n);
     trace_census_write(tracer, n);
     trace_stacks_dump(tracer, n);
     trace_allocfree_dump(tracer, n);
@@ -274,6 +275,7 @@ static void deliver(weft_tracer *tracer, uint64_t n)
     trace_slot *slot = trace_slot_of(tracer, n);
     for (weft_trace_stream *stream = tracer->streams; stream; stream = stream->next) {
         torture_point("trace deliver");
+        stream->result.lost_samples += slot->lost_ticks;
         if (atomic_load_relaxed(&slot->lost))
             trace_stream_lose(stream, slot->lost_bytes);
         else

@@ -144,19 +144,24 @@ static void schedule_tick(weft_tracer *tracer)
     tracer->next_tick = never ? UINT64_MAX : now + tracer->period_ns;
 }
 
-/* All streams share the shortest period and the largest budget that one of them asked for. */
+/* All streams share the shortest period, the largest budget and the highest rate of samples that
+ * one of them asked for. */
 static void combine_options(weft_tracer *tracer)
 {
     uint64_t period = UINT64_MAX;
     size_t budget = 0;
+    unsigned cpu_hz = 0;
     for (const weft_trace_stream *stream = tracer->streams; stream; stream = stream->next) {
         if (stream->options.generation_ns < period)
             period = stream->options.generation_ns;
         if (stream->options.memory_budget > budget)
             budget = stream->options.memory_budget;
+        if (stream->options.cpu_hz > cpu_hz)
+            cpu_hz = stream->options.cpu_hz;
     }
     tracer->period_ns = period;
     trace_arena_limit(&tracer->arena, budget);
+    (void)trace_cpu_set_rate(tracer, cpu_hz); /* without a handler there are no samples */
 }
 
 static void link_stream(weft_tracer *tracer, weft_trace_stream *stream)
@@ -206,6 +211,9 @@ static int enroll(weft_tracer *tracer)
 
 static int start(weft_tracer *tracer, weft_trace_stream *stream)
 {
+    int rc = stream->options.cpu_hz ? trace_cpu_prepare(tracer, stream->options.memory_budget) : 0;
+    if (rc < 0)
+        return rc;
     if (tracing(tracer)) {
         if (stream->options.format != tracer->format)
             return -EBUSY;
@@ -214,7 +222,7 @@ static int start(weft_tracer *tracer, weft_trace_stream *stream)
         trace_stream_open(stream);
         return 0;
     }
-    int rc = enroll(tracer);
+    rc = enroll(tracer);
     if (rc < 0)
         return rc;
     if (!tracer->symbols)
@@ -224,6 +232,7 @@ static int start(weft_tracer *tracer, weft_trace_stream *stream)
     rc = trace_begin(tracer);
     if (rc < 0) {
         unlink_stream(tracer, stream);
+        trace_cpu_release(tracer);
         return rc;
     }
     schedule_tick(tracer);
@@ -244,6 +253,8 @@ static int stop(weft_tracer *tracer, weft_trace_stream *stream)
         advance(tracer);
     }
     unlink_stream(tracer, stream);
+    if (last)
+        trace_cpu_release(tracer);
     schedule_tick(tracer);
     return stream->result.error;
 }
@@ -319,7 +330,7 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
         } else if (tracing(tracer) &&
                    (must_end_early(tracer) || base_clock_monotonic() >= tracer->next_tick)) {
             advance(tracer);
-        } else {
+        } else if (!trace_cpu_make_room(tracer)) {
             wait_for_work(tracer);
         }
     }

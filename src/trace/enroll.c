@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "base/torture.h"
 #include "trace/buffer.h"
+#include "trace/cpu_threads.h"
 #include "trace/tables.h"
 #include "trace/tracer.h"
 
@@ -27,6 +28,10 @@ int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m)
     if (!cache)
         return -ENOMEM;
     *m = (weft_trace_m){.tid = base_thread_id(), .cache = cache};
+    if (trace_cpu_thread_enter(tracer, m) < 0) {
+        trace_stack_cache_free(cache);
+        return -ENOMEM;
+    }
     lock_acquire(&tracer->ms_lock);
     m->next = tracer->ms;
     m->link = &tracer->ms;
@@ -42,6 +47,7 @@ void weft_trace_m_unregister(weft_tracer *tracer, weft_trace_m *m)
 {
     invariant(!atomic_load_relaxed(&m->writing), "trace: thread %lu unregistered in a section",
               (unsigned long)m->tid);
+    trace_cpu_thread_leave(m);
     lock_acquire(&tracer->ms_lock);
     if (!m->link) { /* forgotten after a fork */
         lock_release(&tracer->ms_lock);
@@ -99,6 +105,7 @@ void trace_ms_forget(weft_tracer *tracer)
         m->nested = 0;
         m->buffer[0] = m->buffer[1] = NULL;
         m->cache = NULL;
+        m->sampled = NULL;
         m->link = NULL;
     }
     tracer->ms = NULL;

@@ -45,7 +45,8 @@ static int complete_options(const weft_trace_options *given, weft_trace_options 
         options->memory_budget = DEFAULT_BUDGET;
     if (options->memory_budget < LEAST_BUDGET)
         options->memory_budget = LEAST_BUDGET;
-    return wire_version_is_known(options->format) ? 0 : -EINVAL;
+    return wire_version_is_known(options->format) && options->cpu_hz <= TRACE_CPU_HZ_MAX ? 0
+                                                                                         : -EINVAL;
 }
 
 int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options,

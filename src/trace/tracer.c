@@ -25,6 +25,7 @@ static void slots_init(weft_tracer *tracer)
         trace_slot *slot = &tracer->slot[i];
         slot->lost = false;
         slot->lost_bytes = 0;
+        slot->lost_ticks = 0;
         trace_queue_init(&slot->full);
         trace_queue_init(&slot->opening);
         trace_map_init(&slot->stacks, &tracer->arena, WIRE_FLIGHT_STACKS, 0);
@@ -107,6 +108,8 @@ void weft_tracer_after_fork(weft_tracer *tracer)
     trace_arena_forget(&tracer->arena);
     slots_init(tracer);
     trace_drainer_forget(tracer);
+    trace_cpu_forget();
+    tracer->cpu = (trace_cpu){0};
     tracer->m = NULL;
     tracer->enrolled = false;
     tracer->streams = NULL;

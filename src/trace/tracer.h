@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "trace/arena.h"
 #include "trace/buffer.h"
+#include "trace/cpu_samples.h"
 #include "trace/intern.h"
 #include "trace/status.h"
 
@@ -25,6 +26,7 @@ typedef struct trace_slot {
     trace_queue opening; /* owner: drainer; the sync batch, delivered first */
     uint64_t lost_bytes; /* lock: tracer.lock */
     bool lost;           /* atomic, written under tracer.lock: given up */
+    uint64_t lost_ticks; /* owner: drainer; CPU samples that found no room */
     trace_map stacks;
     trace_map strings;
     trace_map types; /* of the AllocFree experiment */
@@ -46,6 +48,7 @@ struct weft_tracer {
     trace_arena arena;
     base_lock lock; /* rank TRACE: the slots' queues */
     trace_slot slot[2];
+    trace_cpu cpu;
 
     base_lock ms_lock; /* rank TRACE_MS */
     weft_trace_m *ms;  /* lock: ms_lock */
