@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Encoder of pprof's profile.proto: the dozen fields that a profile of a trace has. A message
- * within the profile is put together in a growing buffer, since its length stands before it.
- */
+/* A profile of a trace as pprof's profile.proto; the encoder is wire/pprof.c. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -10,166 +7,59 @@
 #include <weft/export.h>
 
 #include "export/output.h"
-
-/* Numbers of fields. */
-enum {
-    PROFILE_SAMPLE_TYPE = 1,
-    PROFILE_SAMPLE = 2,
-    PROFILE_LOCATION = 4,
-    PROFILE_FUNCTION = 5,
-    PROFILE_STRING = 6,
-    PROFILE_DURATION = 10,
-    PROFILE_PERIOD_TYPE = 11,
-    PROFILE_PERIOD = 12,
-    VALUE_TYPE = 1,
-    VALUE_UNIT = 2,
-    SAMPLE_LOCATIONS = 1,
-    SAMPLE_VALUES = 2,
-    LOCATION_ID = 1,
-    LOCATION_ADDRESS = 3,
-    LOCATION_LINE = 4,
-    LINE_FUNCTION = 1,
-    LINE_NUMBER = 2,
-    FUNCTION_ID = 1,
-    FUNCTION_NAME = 2,
-    FUNCTION_SYSTEM_NAME = 3,
-    FUNCTION_FILE = 4,
-};
-
-struct message {
-    unsigned char *at;
-    size_t size, room;
-    bool failed;
-};
+#include "wire/pprof.h"
 
 struct encoder {
     const weft_profile *profile;
     struct export_output output;
-    struct message message, part;
+    struct wire_pprof pprof;
     uint32_t *function_of; /* frame → id of its function */
-    size_t next_string;    /* number of the next string beyond those of the profile */
+    uint64_t *locations;   /* of one sample */
+    size_t locations_room;
 };
 
-/* -------- messages -------- */
-
-static void put_byte(struct message *message, unsigned char byte)
+static void put(void *context, const void *data, size_t size)
 {
-    if (message->size == message->room) {
-        size_t room = message->room * 2 + 256;
-        unsigned char *at = realloc(message->at, room);
-        if (!at) {
-            message->failed = true;
-            return;
-        }
-        message->at = at;
-        message->room = room;
-    }
-    message->at[message->size++] = byte;
+    export_put(context, data, size);
 }
 
-static void put_varint(struct message *message, uint64_t number)
+/* Room for the locations of a sample that deep. */
+static bool reserve_locations(struct encoder *encoder, size_t depth)
 {
-    for (; number >= 0x80; number >>= 7)
-        put_byte(message, (unsigned char)(number | 0x80));
-    put_byte(message, (unsigned char)number);
+    if (depth <= encoder->locations_room)
+        return true;
+    uint64_t *locations = realloc(encoder->locations, depth * sizeof *locations);
+    if (!locations)
+        return false;
+    encoder->locations = locations;
+    encoder->locations_room = depth;
+    return true;
 }
 
-static void put_number(struct message *message, unsigned field, uint64_t number)
+/* 0 or -ENOMEM. */
+static int write_samples(struct encoder *encoder)
 {
-    if (number == 0)
-        return;
-    put_varint(message, field << 3);
-    put_varint(message, number);
-}
-
-static void put_part(struct message *message, unsigned field, const struct message *part)
-{
-    put_varint(message, field << 3 | 2);
-    put_varint(message, part->size);
-    for (size_t i = 0; i < part->size; i++)
-        put_byte(message, part->at[i]);
-    message->failed |= part->failed;
-}
-
-/* Writes bytes as a field of the profile. */
-static void write_field(struct encoder *encoder, unsigned field, const void *data, size_t size)
-{
-    unsigned char head[16];
-    size_t n = 0;
-    head[n++] = (unsigned char)(field << 3 | 2);
-    for (uint64_t rest = size; n == 1 || rest; rest >>= 7)
-        head[n++] = (unsigned char)((rest & 0x7f) | (rest >= 0x80 ? 0x80 : 0));
-    export_put(&encoder->output, head, n);
-    export_put(&encoder->output, data, size);
-}
-
-/* Writes the message as a field of the profile and empties it. */
-static void write_message(struct encoder *encoder, unsigned field)
-{
-    struct message *message = &encoder->message;
-    write_field(encoder, field, message->at, message->size);
-    message->size = 0;
-}
-
-static void write_number(struct encoder *encoder, unsigned field, uint64_t number)
-{
-    encoder->message.size = 0;
-    put_number(&encoder->message, field, number);
-    export_put(&encoder->output, encoder->message.at, encoder->message.size);
-    encoder->message.size = 0;
-}
-
-/* -------- parts of a profile -------- */
-
-/* Describes a value. Its texts come behind those of the profile, in the order of the calls. */
-static void write_value_type(struct encoder *encoder, unsigned field)
-{
-    put_number(&encoder->message, VALUE_TYPE, encoder->next_string++);
-    put_number(&encoder->message, VALUE_UNIT, encoder->next_string++);
-    write_message(encoder, field);
-}
-
-static void write_samples(struct encoder *encoder)
-{
-    struct message *part = &encoder->part;
     weft_sample sample;
     for (size_t i = 0; weft_profile_sample(encoder->profile, i, &sample) == 0; i++) {
         if (sample.count == 0)
             continue;
-        part->size = 0;
+        if (!reserve_locations(encoder, sample.depth))
+            return -ENOMEM;
         for (size_t k = 0; k < sample.depth; k++)
-            put_varint(part, (uint64_t)sample.frames[k] + 1);
-        if (part->size)
-            put_part(&encoder->message, SAMPLE_LOCATIONS, part);
-        part->size = 0;
-        put_varint(part, sample.count);
-        put_varint(part, (uint64_t)sample.time);
-        put_part(&encoder->message, SAMPLE_VALUES, part);
-        write_message(encoder, PROFILE_SAMPLE);
+            encoder->locations[k] = (uint64_t)sample.frames[k] + 1;
+        const uint64_t values[2] = {sample.count, (uint64_t)sample.time};
+        wire_pprof_sample(&encoder->pprof, encoder->locations, sample.depth, values, NULL, 0);
     }
+    return 0;
 }
 
 static void write_locations(struct encoder *encoder)
 {
     weft_profile_frame frame;
     for (size_t i = 0; weft_profile_frame_get(encoder->profile, i, &frame) == 0; i++) {
-        put_number(&encoder->message, LOCATION_ID, i + 1);
-        put_number(&encoder->message, LOCATION_ADDRESS, frame.pc);
-        encoder->part.size = 0;
-        put_number(&encoder->part, LINE_FUNCTION, encoder->function_of[i]);
-        put_number(&encoder->part, LINE_NUMBER, frame.line);
-        put_part(&encoder->message, LOCATION_LINE, &encoder->part);
-        write_message(encoder, PROFILE_LOCATION);
+        const struct wire_pprof_line line = {encoder->function_of[i], frame.line};
+        wire_pprof_location(&encoder->pprof, i + 1, frame.pc, &line, 1);
     }
-}
-
-static void write_function(struct encoder *encoder, uint32_t id, const weft_profile_frame *frame)
-{
-    put_number(&encoder->message, FUNCTION_ID, id);
-    put_number(&encoder->message, FUNCTION_NAME, frame->function);
-    put_number(&encoder->message, FUNCTION_SYSTEM_NAME, frame->function);
-    put_number(&encoder->message, FUNCTION_FILE, frame->file);
-    write_message(encoder, PROFILE_FUNCTION);
 }
 
 struct named_frame {
@@ -204,7 +94,8 @@ static int write_functions(struct encoder *encoder)
     uint32_t id = 0;
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || by_function(&frames[i - 1], &frames[i]) != 0)
-            write_function(encoder, ++id, &frames[i].frame);
+            wire_pprof_function(&encoder->pprof, ++id, frames[i].frame.function,
+                                frames[i].frame.file);
         encoder->function_of[frames[i].index] = id;
     }
     free(frames);
@@ -227,31 +118,36 @@ static void write_strings(struct encoder *encoder)
 {
     for (size_t i = 0; i < weft_profile_texts(encoder->profile); i++) {
         weft_text text = weft_profile_text(encoder->profile, i);
-        write_field(encoder, PROFILE_STRING, text.data, text.size);
+        wire_pprof_string(&encoder->pprof, text.data, text.size);
     }
     const char *const *names = value_names(weft_profile_kind_get(encoder->profile));
     for (unsigned i = 0; i < 6; i++)
-        write_field(encoder, PROFILE_STRING, names[i], strlen(names[i]));
+        wire_pprof_string(&encoder->pprof, names[i], strlen(names[i]));
+}
+
+/* The texts of value_names() come behind those of the profile. */
+static void write_types(struct encoder *encoder)
+{
+    const weft_profile *profile = encoder->profile;
+    uint64_t names = weft_profile_texts(profile);
+    bool sampled = weft_profile_kind_get(profile) == WEFT_PROFILE_CPU;
+    wire_pprof_sample_type(&encoder->pprof, names, names + 1);
+    wire_pprof_sample_type(&encoder->pprof, names + 2, names + 3);
+    wire_pprof_period(&encoder->pprof, names + 4, names + 5,
+                      sampled ? (uint64_t)weft_profile_period(profile) : 1);
+    wire_pprof_time(&encoder->pprof, 0, (uint64_t)weft_profile_duration(profile));
 }
 
 static int encode(struct encoder *encoder)
 {
-    const weft_profile *profile = encoder->profile;
-    encoder->next_string = weft_profile_texts(profile);
-    write_value_type(encoder, PROFILE_SAMPLE_TYPE);
-    write_value_type(encoder, PROFILE_SAMPLE_TYPE);
-    write_value_type(encoder, PROFILE_PERIOD_TYPE);
-    bool sampled = weft_profile_kind_get(profile) == WEFT_PROFILE_CPU;
-    write_number(encoder, PROFILE_PERIOD, sampled ? (uint64_t)weft_profile_period(profile) : 1);
-    write_number(encoder, PROFILE_DURATION, (uint64_t)weft_profile_duration(profile));
+    write_types(encoder);
     int status = write_functions(encoder);
+    if (status == 0)
+        status = write_samples(encoder);
     if (status)
         return status;
-    write_samples(encoder);
     write_locations(encoder);
     write_strings(encoder);
-    if (encoder->message.failed || encoder->part.failed)
-        return -ENOMEM;
     return export_flush(&encoder->output);
 }
 
@@ -263,9 +159,11 @@ int weft_export_pprof(const weft_profile *profile, weft_write_fn write, void *co
     encoder->profile = profile;
     encoder->output.write = write;
     encoder->output.context = context;
+    wire_pprof_start(&encoder->pprof, put, &encoder->output);
     int status = encode(encoder);
-    free(encoder->message.at);
-    free(encoder->part.at);
+    if (!wire_pprof_end(&encoder->pprof) && status == 0)
+        status = -ENOMEM;
+    free(encoder->locations);
     free(encoder->function_of);
     free(encoder);
     return status;
