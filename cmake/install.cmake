@@ -41,6 +41,9 @@ function(weft_pkgconfig name description)
     if("Libdw::Libdw" IN_LIST private)
         string(PREPEND WEFT_PC_LIBS_PRIVATE "-ldw -lelf ")
     endif()
+    if("ZLIB::ZLIB" IN_LIST private)
+        string(PREPEND WEFT_PC_LIBS_PRIVATE "-lz ")
+    endif()
     configure_file(${PROJECT_SOURCE_DIR}/cmake/weft.pc.in
         ${PROJECT_BINARY_DIR}/cmake/${name}.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/cmake/${name}.pc

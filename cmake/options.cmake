@@ -9,7 +9,7 @@ option(WEFT_FAULTS "let tests leave steps of the tracer out (always on with WEFT
 option(WEFT_FUZZ "build tests/fuzz as libFuzzer programs (clang)" OFF)
 option(WEFT_NESTED_TESTS "also test the other compilers and the aarch64 build from CTest" ON)
 option(WEFT_WITH_LIBDW "file:line symbolisation through elfutils libdw" ON)
-option(WEFT_WITH_ZLIB "the tool compresses profiles through zlib" ON)
+option(WEFT_WITH_ZLIB "profiles are compressed through zlib" ON)
 option(WEFT_WITH_VALGRIND "tell valgrind of goroutines' stacks (its headers are needed to build)" ON)
 set(WEFT_SANITIZE "" CACHE STRING "address, undefined, thread or a comma list")
 

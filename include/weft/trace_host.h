@@ -191,6 +191,9 @@ typedef struct weft_trace_running {
     uint64_t g; /* id of its G; set to 0, none */
     /* Bounds of the stack that it runs on; set to those of the thread's own. */
     const void *stack_low, *stack_high;
+    /* What the G is labelled with, for profiles; readable while the handler runs. NULL: nothing. */
+    const char *label;
+    size_t label_size;
 } weft_trace_running;
 
 typedef struct weft_trace_host {

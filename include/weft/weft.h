@@ -9,6 +9,7 @@
 #include <weft/config.h>
 #include <weft/context.h>
 #include <weft/net.h>
+#include <weft/profile.h>
 #include <weft/runtime.h>
 #include <weft/sync.h>
 #include <weft/time.h>

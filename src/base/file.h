@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files as memory. */
+/* Files as memory, and written whole. */
 #ifndef WEFT_BASE_FILE_H
 #define WEFT_BASE_FILE_H
 
@@ -13,6 +13,10 @@
  */
 const uint8_t *base_file_map(const char *path, size_t *size);
 void base_file_unmap(const uint8_t *bytes, size_t size);
+
+/* Writes all of it, waiting where the descriptor does not block. Returns 0 or a negative errno
+ * value. */
+int base_file_write(int fd, const void *data, size_t size);
 
 /*
  * A file that is memory: what was stored to it survives the process, however that ends. One process

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -260,6 +261,31 @@ int base_file_read(int fd, uint64_t offset, void *data, size_t size)
         at += n;
         offset += (uint64_t)n;
         size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Waits until a descriptor that does not block takes data again. */
+static int wait_writable(int fd)
+{
+    struct pollfd poller = {.fd = fd, .events = POLLOUT};
+    int rc;
+    WITHOUT_ERRNO(rc, poll(&poller, 1, -1));
+    return rc < 0 && rc != -EINTR ? rc : 0;
+}
+
+int base_file_write(int fd, const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n;
+        WITHOUT_ERRNO(n, write(fd, (const char *)data + done, size - done));
+        if (n == -EAGAIN || n == -EWOULDBLOCK)
+            n = wait_writable(fd);
+        else if (n == -EINTR)
+            n = 0;
+        if (n < 0)
+            return (int)n;
+        done += (size_t)n;
     }
     return 0;
 }

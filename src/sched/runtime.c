@@ -24,6 +24,7 @@
 #include "sched/trace_host.h"
 #include "sched/user_annotations.h"
 #include "sched/world.h"
+#include "weft/profile.h"
 
 enum { DEFAULT_MAX_THREADS = 10000, CPU_HZ_MAX = 10000 };
 #define END_PATIENCE_NS                                                                            \
@@ -35,6 +36,7 @@ static base_lock instance = BASE_LOCK_INIT(INSTANCE); /* guards the fields below
 static bool claimed;                                  /* a weft_run() is on */
 static weft_trace_stream *whole_run;                  /* of WEFT_TRACE */
 static weft_trace_stream *flight;                     /* of WEFT_FLIGHT */
+static bool whole_profile; /* of WEFT_CPUPROFILE; written before and after the run only */
 
 /* ---- Options ---- */
 
@@ -157,9 +159,38 @@ static void stop_whole_run(void)
         base_warn("WEFT_TRACE: the trace is not complete: %s", strerror(-error));
 }
 
-/* exit(), also when a goroutine calls it: no trace stays without its end. */
+/* ---- The CPU profile of the whole run ---- */
+
+static int start_profile(void)
+{
+    const char *path = getenv("WEFT_CPUPROFILE");
+    weft_cpu_profile_options options = {.size = sizeof options};
+    unsigned long hz = 0;
+    if (!path || !*path)
+        return 0;
+    if (!environment_number("WEFT_CPUPROFILE_HZ", 1, CPU_HZ_MAX, &hz))
+        return -EINVAL;
+    options.hz = (unsigned)hz;
+    int error = weft_cpu_profile_start_path(path, &options);
+    if (error)
+        base_warn("WEFT_CPUPROFILE=%s: cannot start the profile: %s", path, strerror(-error));
+    whole_profile = error == 0;
+    return error;
+}
+
+/* Completes a profile that nobody else has stopped. */
+static void stop_profile(void)
+{
+    int error = weft_cpu_profile_stop(NULL);
+    whole_profile = false;
+    if (error && error != -EINVAL)
+        base_warn("the CPU profile is not complete: %s", strerror(-error));
+}
+
+/* exit(), also when a goroutine calls it: no trace or profile stays without its end. */
 static void complete_traces(void)
 {
+    stop_profile();
     stop_whole_run();
     if (atomic_load_acquire(&sched.running)) /* pairs with start() */
         weft_tracer_stop_all(sched.tracer);
@@ -238,6 +269,8 @@ static void end_threads_and_free(void)
 
 static void end(void)
 {
+    if (whole_profile)
+        stop_profile();
     stop_whole_run();
     weft_tracer_stop_all(sched.tracer);
     atomic_store_release(&sched.running, 0);
@@ -266,6 +299,8 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = first ? start_flight() : -ENOMEM;
     if (!error)
         error = start_whole_run();
+    if (!error)
+        error = start_profile();
     if (error)
         end();
     else

@@ -22,8 +22,8 @@
 
 #include <errno.h>
 
-#define HEAD_WORDS (offsetof(trace_cpu_sample, pcs) / sizeof(uint64_t))
-/* What marks the first word of a record besides its depth. */
+#define HEAD_WORDS (offsetof(trace_cpu_sample, data) / sizeof(uint64_t))
+/* What marks the first word of a record besides its shape. */
 #define COMPLETE ((uint64_t)1 << 63)
 
 int trace_cpu_ring_init(trace_cpu_ring *ring, size_t bytes)
@@ -64,7 +64,7 @@ static bool reserve(trace_cpu_ring *ring, uint64_t n, uint64_t *position)
 
 bool trace_cpu_ring_put(trace_cpu_ring *ring, const trace_cpu_sample *sample)
 {
-    uint64_t n = HEAD_WORDS + sample->depth, at;
+    uint64_t n = HEAD_WORDS + trace_cpu_words(sample->shape), at;
     const uint64_t *from = (const void *)sample;
     if (!reserve(ring, n, &at)) {
         atomic_add_relaxed(&ring->lost, sample->ticks);
@@ -72,7 +72,7 @@ bool trace_cpu_ring_put(trace_cpu_ring *ring, const trace_cpu_sample *sample)
     }
     for (uint64_t i = 1; i < n; i++)
         atomic_store_relaxed(word_at(ring, at + i), from[i]);
-    atomic_store_release(word_at(ring, at), COMPLETE | sample->depth); /* pairs with take */
+    atomic_store_release(word_at(ring, at), COMPLETE | sample->shape); /* pairs with take */
     return true;
 }
 
@@ -83,12 +83,12 @@ bool trace_cpu_ring_take(trace_cpu_ring *ring, trace_cpu_sample *sample)
     if (first == 0)
         return false;
     uint64_t *to = (void *)sample;
-    uint64_t n = HEAD_WORDS + (first & ~COMPLETE);
+    uint64_t n = HEAD_WORDS + trace_cpu_words(first & ~COMPLETE);
     for (uint64_t i = 0; i < n; i++) {
         to[i] = atomic_load_relaxed(word_at(ring, tail + i));
         atomic_store_relaxed(word_at(ring, tail + i), 0);
     }
-    sample->depth = first & ~COMPLETE;
+    sample->shape = first & ~COMPLETE;
     atomic_store_release(&ring->tail, tail + n); /* pairs with reserve */
     return true;
 }

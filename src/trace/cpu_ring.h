@@ -13,20 +13,44 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Frames of a sample. */
+/* Frames of a sample, and bytes of its label, that are kept. */
 #define TRACE_CPU_FRAMES 64
+#define TRACE_CPU_LABEL  64
 
-/* Words throughout, so that it is put into the ring as it is, as far as pcs are used. */
+/* Words throughout, so that it is put into the ring as it is, as far as it is used. */
 typedef struct trace_cpu_sample {
-    uint64_t depth; /* of pcs; the leaf is exact, the others are return addresses */
+    uint64_t shape; /* see trace_cpu_shape */
     uint64_t time;  /* as base_clock_now */
     uint64_t tid;
     uint64_t p;     /* WIRE_NO_ID: none */
     uint64_t g;     /* 0: none */
     uint64_t ticks; /* periods of CPU time that it stands for */
     uint64_t ns;    /* the same as time */
-    uint64_t pcs[TRACE_CPU_FRAMES];
+    /* The stack, leaf first: the leaf is exact, the others are return addresses. Behind it the
+     * bytes of the label, filled up with zeros to whole words. */
+    uint64_t data[TRACE_CPU_FRAMES + TRACE_CPU_LABEL / 8];
 } trace_cpu_sample;
+
+static inline uint64_t trace_cpu_shape(unsigned depth, size_t label_size)
+{
+    return (uint64_t)label_size << 32 | depth;
+}
+
+static inline unsigned trace_cpu_depth(uint64_t shape)
+{
+    return (unsigned)(shape & 0xffff);
+}
+
+static inline size_t trace_cpu_label_size(uint64_t shape)
+{
+    return (size_t)(shape >> 32 & 0xffff);
+}
+
+/* Words of data that are used. */
+static inline size_t trace_cpu_words(uint64_t shape)
+{
+    return trace_cpu_depth(shape) + (trace_cpu_label_size(shape) + 7) / 8;
+}
 
 typedef struct trace_cpu_ring {
     uint64_t head;   /* atomic: words ever reserved */

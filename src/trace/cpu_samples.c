@@ -60,10 +60,8 @@ static void write_sample(weft_tracer *tracer, const trace_cpu_sample *sample)
 {
     trace_writer *writer = &tracer->cpu.writer;
     uint64_t n = writer->section.generation;
-    uintptr_t pcs[TRACE_CPU_FRAMES];
-    for (uint64_t i = 0; i < sample->depth; i++)
-        pcs[i] = (uintptr_t)sample->pcs[i];
-    uint64_t stack = trace_stack_intern(tracer, n, pcs, (unsigned)sample->depth);
+    uint64_t stack = trace_stack_intern(tracer, n, (const uintptr_t *)sample->data,
+                                        trace_cpu_depth(sample->shape));
     trace_buffer *buffer = trace_writer_reserve(writer, 1 + 5 * WIRE_VARINT_MAX + 8);
     if (!buffer)
         return;

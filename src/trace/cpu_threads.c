@@ -44,6 +44,9 @@
 #include "wire/batch.h"
 
 #include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "addresses are words of a sample");
 
 #define NO_SANITIZE __attribute__((no_sanitize("address"), no_sanitize("thread"), noinline))
 #define SLAB_BYTES  ((size_t)16384)
@@ -84,25 +87,39 @@ NO_SANITIZE static uintptr_t stacked_caller(const os_interrupted *at, uintptr_t 
     return *(const volatile uintptr_t *)place;
 }
 
-/* The stack of the interrupted code: nothing but pc if that does not run on the stack given. */
-static void take_stack(trace_cpu_sample *sample, const os_interrupted *at,
-                       const weft_trace_running *running)
+/* The stack of the interrupted code, into the sample's data; returns its depth: nothing but pc if
+ * that code does not run on the stack given. */
+static unsigned take_stack(trace_cpu_sample *sample, const os_interrupted *at,
+                           const weft_trace_running *running)
 {
     uintptr_t low = (uintptr_t)running->stack_low, high = (uintptr_t)running->stack_high;
-    sample->pcs[0] = at->pc;
-    sample->depth = 1;
+    uintptr_t *pcs = (uintptr_t *)sample->data;
+    unsigned depth = 0;
+    pcs[depth++] = at->pc;
     if (at->sp < low || at->sp >= high)
-        return;
+        return depth;
     uintptr_t caller = at->caller ? at->caller : stacked_caller(at, at->sp, high);
     if (caller)
-        sample->pcs[sample->depth++] = caller;
-    uintptr_t *pcs = &sample->pcs[sample->depth];
-    unsigned walked =
-        weft_trace_walk((const void *)at->fp, (const void *)at->sp, running->stack_high, pcs,
-                        (unsigned)(TRACE_CPU_FRAMES - sample->depth));
+        pcs[depth++] = caller;
+    unsigned walked = weft_trace_walk((const void *)at->fp, (const void *)at->sp,
+                                      running->stack_high, pcs + depth, TRACE_CPU_FRAMES - depth);
     if (walked > 0)
-        pcs[0]++; /* exact for the walk, whose leaf it is; here it is a return address again */
-    sample->depth += walked;
+        pcs[depth]++; /* exact for the walk, whose leaf it is; here it is a return address again */
+    return depth + walked;
+}
+
+/* The label, behind a stack of that depth; returns its size. */
+static size_t take_label(trace_cpu_sample *sample, unsigned depth,
+                         const weft_trace_running *running)
+{
+    size_t size = running->label ? running->label_size : 0;
+    if (size == 0)
+        return 0;
+    if (size > TRACE_CPU_LABEL)
+        size = TRACE_CPU_LABEL;
+    sample->data[depth + (size - 1) / 8] = 0;
+    memcpy(&sample->data[depth], running->label, size);
+    return size;
 }
 
 static void put_into_trace(weft_tracer *tracer, const trace_cpu_sample *sample)
@@ -139,7 +156,8 @@ static void take_sample(trace_cpu_thread *t, const os_interrupted *at, unsigned 
     sample.g = running.g;
     sample.ticks = ticks;
     sample.ns = ticks * atomic_load_relaxed(&t->period_ns);
-    take_stack(&sample, at, &running);
+    unsigned depth = take_stack(&sample, at, &running);
+    sample.shape = trace_cpu_shape(depth, take_label(&sample, depth, &running));
     put_into_trace(tracer, &sample);
     put_into_profile(&sample);
 }

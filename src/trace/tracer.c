@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fence.h"
 #include "base/pages.h"
+#include "trace/cpu_profile.h"
 #include "trace/drainer.h"
 #include "trace/enroll.h"
 #include "trace/streams.h"
@@ -109,6 +110,7 @@ void weft_tracer_after_fork(weft_tracer *tracer)
     slots_init(tracer);
     trace_drainer_forget(tracer);
     trace_cpu_forget();
+    trace_cpu_profile_forget();
     tracer->cpu = (trace_cpu){0};
     tracer->m = NULL;
     tracer->enrolled = false;
