@@ -20,8 +20,13 @@ typedef struct os_interrupted {
     uintptr_t caller, caller_at;
 } os_interrupted;
 
+/* Whether the word, found on top of the stack of code at pc that has no frame, is the return
+ * address of the function there: compilers give small functions that call nothing no frame,
+ * whatever they are told. Looks into the program's own code only. Async-signal-safe. */
+bool os_tick_was_called_from(uintptr_t pc, uintptr_t word);
+
 /* ticks: periods that have passed, 1 if none was missed. In the signal handler, with every signal
- * blocked. */
+ * blocked but those of faults. */
 typedef void (*os_tick_fn)(const os_interrupted *at, unsigned ticks);
 
 /*

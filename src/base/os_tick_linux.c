@@ -6,6 +6,7 @@
 #include "base/atomic.h"
 
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -26,7 +27,23 @@ static os_tick_fn receiver;       /* atomic */
 static struct sigaction previous; /* written by os_tick_install() before it is needed */
 static char marker;               /* its address says that a tick is ours */
 
+/* The program's own code, which stays where it is. Written as previous. */
+static uintptr_t program_low, program_high;
+
 /* ---- Where the thread was ---- */
+
+static int note_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size, (void)arg;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X))
+            continue;
+        program_low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
+        program_high = program_low + segment->p_memsz;
+    }
+    return 1; /* the program is the first */
+}
 
 /* Code is read at and before pc only as far as it lies on pc's own page, which is there. */
 enum { PAGE = 4096 };
@@ -41,26 +58,57 @@ static void read_registers(const ucontext_t *context, os_interrupted *at)
     at->fp = (uintptr_t)registers[REG_RBP];
 }
 
+enum { PUSH_FRAME = 0x55, CALL = 0xe8, RETURN = 0xc3 };
+static const uint8_t landing[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
+static const uint8_t set_frame[] = {0x48, 0x89, 0xe5};     /* mov %rsp, %rbp */
+static const uint8_t frame[] = {PUSH_FRAME, 0x48, 0x89, 0xe5};
+
 /* The instructions at both ends of a function, where rbp is still, or again, its caller's. */
+static bool is_at_an_end(uintptr_t pc, uintptr_t sp, uintptr_t *caller_at)
+{
+    const uint8_t *code = (const uint8_t *)pc;
+    size_t before = pc % PAGE, left = PAGE - before;
+    *caller_at = sp;
+    if (code[0] == RETURN)
+        return true;
+    if (left >= sizeof landing && memcmp(code, landing, sizeof landing) == 0)
+        return true;
+    if (code[0] == PUSH_FRAME)
+        return pc % 16 == 0 || (before >= sizeof landing &&
+                                memcmp(code - sizeof landing, landing, sizeof landing) == 0);
+    *caller_at = sp + sizeof(uintptr_t);
+    return before >= 1 && left >= sizeof set_frame && code[-1] == PUSH_FRAME &&
+           memcmp(code, set_frame, sizeof set_frame) == 0;
+}
+
 static void find_caller(const ucontext_t *context, os_interrupted *at)
 {
-    static const uint8_t landing[] = {0xf3, 0x0f, 0x1e, 0xfa}; /* endbr64 */
-    static const uint8_t set_frame[] = {0x48, 0x89, 0xe5};     /* mov %rsp, %rbp */
-    enum { PUSH_FRAME = 0x55, RETURN = 0xc3 };
-    const uint8_t *code = (const uint8_t *)at->pc;
-    size_t before = at->pc % PAGE, left = PAGE - before;
+    uintptr_t caller_at;
     (void)context;
-    if (code[0] == RETURN)
-        at->caller_at = at->sp;
-    else if (left >= sizeof landing && memcmp(code, landing, sizeof landing) == 0)
-        at->caller_at = at->sp;
-    else if (code[0] == PUSH_FRAME &&
-             (at->pc % 16 == 0 || (before >= sizeof landing &&
-                                   memcmp(code - sizeof landing, landing, sizeof landing) == 0)))
-        at->caller_at = at->sp;
-    else if (before >= 1 && left >= sizeof set_frame && code[-1] == PUSH_FRAME &&
-             memcmp(code, set_frame, sizeof set_frame) == 0)
-        at->caller_at = at->sp + sizeof(uintptr_t);
+    if (is_at_an_end(at->pc, at->sp, &caller_at))
+        at->caller_at = caller_at;
+}
+
+static bool in_program(uintptr_t address)
+{
+    return address >= program_low && address < program_high;
+}
+
+/* By a call instruction to where a function begins shortly before pc, and makes no frame. */
+bool os_tick_was_called_from(uintptr_t pc, uintptr_t word)
+{
+    enum { CALL_SIZE = 5, SMALL = 512 };
+    int32_t distance;
+    if (!in_program(pc) || !in_program(word) || !in_program(word - CALL_SIZE) ||
+        *(const uint8_t *)(word - CALL_SIZE) != CALL)
+        return false;
+    memcpy(&distance, (const void *)(word - sizeof distance), sizeof distance);
+    uintptr_t begin = word + (uintptr_t)(intptr_t)distance;
+    if (!in_program(begin) || pc < begin || pc - begin >= SMALL)
+        return false;
+    if (memcmp((const void *)begin, landing, sizeof landing) == 0)
+        begin += sizeof landing;
+    return memcmp((const void *)begin, frame, sizeof frame) != 0;
 }
 
 #elif defined(__aarch64__)
@@ -87,6 +135,14 @@ static void find_caller(const ucontext_t *context, os_interrupted *at)
     if (set || saves_frame(code[0]) || code[0] == (uint32_t)LANDING || code[0] == (uint32_t)SIGN ||
         code[0] == (uint32_t)RETURN)
         at->caller = (uintptr_t)context->uc_mcontext.regs[30];
+}
+
+/* A function that calls nothing leaves its return address in a register, which says nothing in one
+ * that does: not told apart here. */
+bool os_tick_was_called_from(uintptr_t pc, uintptr_t word)
+{
+    (void)pc, (void)word;
+    return false;
 }
 
 #else
@@ -119,19 +175,29 @@ static void on_signal(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
+/* A fault of the interrupted code, or of ours, is to reach its handler. */
+static void block_all_but_faults(sigset_t *set)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(set, faults[i]);
+}
+
 int os_tick_install(os_tick_fn fn)
 {
     struct sigaction action = {.sa_sigaction = on_signal,
                                .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     struct sigaction old;
     int saved = errno, error = 0;
-    sigfillset(&action.sa_mask);
+    block_all_but_faults(&action.sa_mask);
     atomic_store_relaxed(&receiver, fn);
     if (sigaction(SIGPROF, NULL, &old) != 0)
         error = -errno;
     bool ours = !error && (old.sa_flags & SA_SIGINFO) && old.sa_sigaction == on_signal;
     if (!error && !ours) {
         previous = old;
+        (void)dl_iterate_phdr(note_program, NULL);
         if (sigaction(SIGPROF, &action, NULL) != 0)
             error = -errno;
     }

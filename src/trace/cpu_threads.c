@@ -21,7 +21,8 @@
  *     thread-local pointer; a handler looks at that under its mark, and who takes the record away
  *     waits for the mark. The mark is a counter, because a former and the present owner may both
  *     look.
- *  3. Every signal is blocked in the handler, so that it is short whatever else arrives.
+ *  3. Every signal but those of faults is blocked in the handler, so that it is short whatever else
+ *     arrives.
  *
  * Rejected. timer_create by each thread itself (as Go): a thread that computes for minutes would
  * not begin to be sampled until it came by. setitimer: the kernel picks a thread, and one that
@@ -77,14 +78,24 @@ static __thread trace_cpu_thread *self __attribute__((tls_model("initial-exec"))
 
 /* ---- In the handler ---- */
 
-/* The return address of a function that has no frame, read from the stack. */
-NO_SANITIZE static uintptr_t stacked_caller(const os_interrupted *at, uintptr_t low, uintptr_t high)
+/* A word of the stack, 0 for one that is not within [low, high). */
+NO_SANITIZE static uintptr_t stacked(uintptr_t place, uintptr_t low, uintptr_t high)
 {
-    uintptr_t place = at->caller_at;
     if (place < low || place >= high || high - place < sizeof(uintptr_t) ||
         place % sizeof(uintptr_t) != 0)
         return 0;
     return *(const volatile uintptr_t *)place;
+}
+
+/* The return address of a function that has no frame; 0: it has one, or that is not known. */
+static uintptr_t frameless_caller(const os_interrupted *at, uintptr_t high)
+{
+    if (at->caller)
+        return at->caller;
+    if (at->caller_at)
+        return stacked(at->caller_at, at->sp, high);
+    uintptr_t top = stacked(at->sp, at->sp, high);
+    return os_tick_was_called_from(at->pc, top) ? top : 0;
 }
 
 /* The stack of the interrupted code, into the sample's data; returns its depth: nothing but pc if
@@ -98,7 +109,7 @@ static unsigned take_stack(trace_cpu_sample *sample, const os_interrupted *at,
     pcs[depth++] = at->pc;
     if (at->sp < low || at->sp >= high)
         return depth;
-    uintptr_t caller = at->caller ? at->caller : stacked_caller(at, at->sp, high);
+    uintptr_t caller = frameless_caller(at, high);
     if (caller)
         pcs[depth++] = caller;
     unsigned walked = weft_trace_walk((const void *)at->fp, (const void *)at->sp,
