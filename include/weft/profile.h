@@ -71,9 +71,8 @@ WEFT_API WEFT_MUST_USE int weft_cpu_profile_start_callback(weft_trace_write_fn w
 /*
  * Stops it and writes it: samples and nanoseconds for each stack, with functions, files and lines,
  * and the label "goroutine" where goroutines have one; compressed where the library was built with
- * zlib. Waits for the profiler's thread. `result` may be NULL. Any thread or goroutine but that
- * thread. Returns 0, -EINVAL if there is no profile, -EDEADLK in the callback, or the first failure
- * of writing or memory.
+ * zlib. Waits for the profiler's thread. `result` may be NULL. Any thread or goroutine. Returns 0,
+ * -EINVAL if there is no profile, or the first failure of writing or memory.
  *
  * exit() completes a profile that is still there, in programs that have used weft_run().
  * WEFT_CPUPROFILE=FILE in the environment profiles the whole run of the runtime, at

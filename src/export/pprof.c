@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A profile of a trace as pprof's profile.proto; the encoder is wire/pprof.c. */
+/* A profile of a trace as pprof's profile.proto; the encoder is wire/profile_proto.c. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <weft/export.h>
 
 #include "export/output.h"
-#include "wire/pprof.h"
+#include "wire/profile_proto.h"
 
 struct encoder {
     const weft_profile *profile;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A CPU profile as pprof's profile.proto (wire/pprof.h). Strings, functions and locations get the
- * ids that the profile's own maps give them; each is written when it is met first, strings at the
- * end, in the order of their ids. On the profile's thread.
+ * A CPU profile as pprof's profile.proto (wire/profile_proto.h). Strings, functions and locations
+ * get the ids that the profile's own maps give them; each is written when it is met first, strings
+ * at the end, in the order of their ids. On the profile's thread.
  */
 #include "base/pages.h"
 #include "base/torture.h"
 #include "trace/cpu_profile.h"
 #include "trace/symbols.h"
-#include "wire/pprof.h"
+#include "wire/profile_proto.h"
 
 #include <errno.h>
 #include <string.h>

@@ -239,13 +239,10 @@ static int take_running(trace_cpu_profile **result)
 {
     lock_acquire(&current.lock);
     trace_cpu_profile *profile = current.running;
-    int rc = !profile ? -EINVAL : pthread_equal(pthread_self(), profile->thread) ? -EDEADLK : 0;
-    if (rc == 0) {
-        current.running = NULL;
-        *result = profile;
-    }
+    current.running = NULL;
     lock_release(&current.lock);
-    return rc;
+    *result = profile;
+    return profile ? 0 : -EINVAL;
 }
 
 int weft_cpu_profile_stop(weft_cpu_profile_result *result)

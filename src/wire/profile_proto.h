@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEFT_WIRE_PPROF_H
-#define WEFT_WIRE_PPROF_H
+#ifndef WEFT_WIRE_PROFILE_PROTO_H
+#define WEFT_WIRE_PROFILE_PROTO_H
 
 /*
  * Encoder of pprof's profile.proto: the messages that weft's profiles are made of. It knows the

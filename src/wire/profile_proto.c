@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/pprof.h"
+#include "wire/profile_proto.h"
 
 #include <stdlib.h>
 #include <string.h>
