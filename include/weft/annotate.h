@@ -181,8 +181,9 @@ WEFT_API int weft_label_set_bytes(const void *label, size_t size);
 /*
  * Labels the calling goroutine from now on, and the goroutines that it starts from now on; the
  * empty text takes the label away. In the trace the label follows the first start of the goroutine
- * in each generation. While tracing is off it is remembered only if labels were in use before.
- * Returns 0, -ENOMEM (the label stays as it was), or -EPERM outside goroutines.
+ * in each generation, and CPU profiles have it. While tracing is off it is remembered only if
+ * labels were in use before, or CPU samples are being taken. Returns 0, -ENOMEM (the label stays as
+ * it was), or -EPERM outside goroutines.
  */
 static inline int weft_label_set(const char *label)
 {

@@ -9,6 +9,9 @@
  */
 #include "sched/cpu_running.h"
 
+#include "sched/user_annotations.h"
+#include "weft/annotate.h"
+
 static struct m *m_of(weft_trace_m *trace)
 {
     return (struct m *)(void *)((char *)trace - offsetof(struct m, trace));
@@ -25,6 +28,12 @@ void cpu_running(void *context, weft_trace_m *trace, const void *sp, weft_trace_
     if (!g)
         return;
     out->g = atomic_load_relaxed(&g->trace.id);
+    atomic_store_relaxed(&weft_annotate_words.labels, 1); /* from now on they are remembered */
+    const struct label *label = atomic_load_relaxed(&g->label);
+    if (label) {
+        out->label = label->text;
+        out->label_size = label->size;
+    }
     const char *at = sp, *low = g->stack_low, *high = (const char *)g;
     if (low && at >= low && at < high) {
         out->stack_low = low;

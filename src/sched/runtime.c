@@ -24,6 +24,7 @@
 #include "sched/trace_host.h"
 #include "sched/user_annotations.h"
 #include "sched/world.h"
+#include "weft/annotate.h"
 #include "weft/profile.h"
 
 enum { DEFAULT_MAX_THREADS = 10000, CPU_HZ_MAX = 10000 };
@@ -175,6 +176,7 @@ static int start_profile(void)
     if (error)
         base_warn("WEFT_CPUPROFILE=%s: cannot start the profile: %s", path, strerror(-error));
     whole_profile = error == 0;
+    atomic_store_relaxed(&weft_annotate_words.labels, 1); /* from the first one on */
     return error;
 }
 

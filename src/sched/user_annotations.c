@@ -223,6 +223,7 @@ int weft_label_set_bytes(const void *text, size_t size)
         return -ENOMEM;
     struct m *m = rt_enter();
     annotations_drop(m->g);
+    compiler_barrier(); /* complete before cpu_running() can see it */
     m->g->label = label;
     if (label)
         atomic_store_relaxed(&weft_annotate_words.labels, 1);

@@ -34,9 +34,11 @@ static inline void annotations_inherit(struct g *g, const struct g *creator)
 /* g is at its end. */
 static inline void annotations_drop(struct g *g)
 {
-    if (unlikely(g->label)) {
-        label_release(g->label);
+    struct label *label = g->label;
+    if (unlikely(label)) {
         g->label = NULL;
+        compiler_barrier(); /* cpu_running() may look at any instruction: no longer at this one */
+        label_release(label);
     }
 }
 

@@ -41,6 +41,11 @@ shares "without a trace" plain.pb.gz
 "$pprof" -list '^burn_b$' plain.pb.gz 2>/dev/null >list
 grep -q 'burn.c' list || die "no file and line of burn_b"
 
+"$pprof" -tags plain.pb.gz 2>/dev/null >tags
+for label in goroutine: left right; do
+    grep -q "$label" tags || die "no label $label in: $(cat tags)"
+done
+
 WEFT_CPUPROFILE=both.pb.gz WEFT_TRACE=both.trace WEFT_TRACE_CPU=250 "$program"
 shares "with a trace" both.pb.gz
 "$WEFT_TOOL" profile --kind cpu -o trace.pb.gz both.trace
