@@ -41,8 +41,7 @@ typedef struct weft_options {
  * returns its result. Goroutines that are still there then never continue; their stacks are freed
  * (those which compute or block outside weft at that moment end at their next call into weft).
  * WEFT_TRACE=FILE in the environment traces the whole run, with CPU samples if WEFT_TRACE_CPU=HZ
- * says so; WEFT_CPUPROFILE=FILE profiles it (weft/profile.h);
- * WEFT_FLIGHT=FILE keeps the tracer's
+ * says so; WEFT_CPUPROFILE=FILE profiles it (weft/profile.h); WEFT_FLIGHT=FILE keeps the tracer's
  * memory in that file, for `weft recover` after the process has died (weft_tracer_flight).
  *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a

@@ -8,6 +8,7 @@
 #include "base/torture.h"
 #include "trace/cpu_profile.h"
 #include "trace/symbols.h"
+#include "wire/flight_layout.h"
 #include "wire/profile_proto.h"
 
 #include <errno.h>
@@ -133,9 +134,9 @@ static int write_with(pprof_encoder *encoder, trace_cpu_profile *profile)
     trace_cpu_output *output = &profile->output;
     encoder->profile = profile;
     encoder->symbols = trace_symbols_new(); /* without it names are addresses */
-    trace_map_init(&encoder->texts, &profile->arena, 0);
-    trace_map_init(&encoder->functions, &profile->arena, 0);
-    trace_map_init(&encoder->places, &profile->arena, 0);
+    trace_map_init(&encoder->texts, &profile->arena, WIRE_FLIGHT_STACKS, 0);
+    trace_map_init(&encoder->functions, &profile->arena, WIRE_FLIGHT_STACKS, 0);
+    trace_map_init(&encoder->places, &profile->arena, WIRE_FLIGHT_STACKS, 0);
     wire_pprof_start(&encoder->out, trace_cpu_output_put, output);
     trace_cpu_output_start(output);
     write_all(encoder);

@@ -14,6 +14,7 @@
 #include "base/pages.h"
 #include "base/thread.h"
 #include "base/torture.h"
+#include "wire/flight_layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,7 +152,7 @@ static int profile_new(const weft_cpu_profile_options *given, trace_cpu_profile 
     profile->result.size = sizeof profile->result;
     trace_arena_init(&profile->arena);
     trace_arena_limit(&profile->arena, options.memory_budget - RING_BYTES);
-    trace_map_init(&profile->stacks, &profile->arena, 0);
+    trace_map_init(&profile->stacks, &profile->arena, WIRE_FLIGHT_STACKS, 0);
     rc = trace_cpu_ring_init(&profile->ring, RING_BYTES);
     if (rc < 0)
         profile_free(profile);

@@ -71,7 +71,9 @@ static void write_sample(weft_tracer *tracer, const trace_cpu_sample *sample)
     at = wire_varint_encode(at, sample->tid);
     at = wire_varint_encode(at, sample->p);
     at = wire_varint_encode(at, sample->g);
-    buffer->at = wire_varint_encode(at, stack);
+    at = wire_varint_encode(at, stack);
+    compiler_barrier(); /* wire/flight_layout.h */
+    buffer->at = at;
 }
 
 /* False: there was nothing to take. */
