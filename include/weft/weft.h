@@ -11,6 +11,7 @@
 #include <weft/net.h>
 #include <weft/profile.h>
 #include <weft/runtime.h>
+#include <weft/scope.h>
 #include <weft/sync.h>
 #include <weft/time.h>
 #include <weft/trace.h>

@@ -286,10 +286,15 @@ weft_context *weft_context_detached(weft_context *parent)
     return make(parent, WEFT_NEVER, true);
 }
 
+void context_cancel(struct m *m, weft_context *context, int cause)
+{
+    end_tree(m, context, -ECANCELED, cause ? cause : -ECANCELED);
+}
+
 void weft_context_cancel(weft_context *context, int cause)
 {
     struct m *m = rt_enter(); /* NULL: any thread may cancel */
-    end_tree(m, context, -ECANCELED, cause ? cause : -ECANCELED);
+    context_cancel(m, context, cause);
     rt_exit_any(m);
 }
 
@@ -423,7 +428,7 @@ weft_context *weft_context_enter(weft_context *context)
 int weft_context_wait(weft_context *context)
 {
     struct m *m = rt_enter();
-    struct limit limit = {.deadline = context->deadline, .context = context};
+    struct limit limit = limit_in(context);
     int error = wait_for_limit(&m, &limit, WEFT_TRACE_BLOCK_SYNC);
     rt_exit_any(m);
     return error;

@@ -32,6 +32,9 @@ static inline struct weft_context *context_of(const struct m *m)
 /* The earlier of the deadline and the context's own. */
 int64_t context_deadline_before(const struct weft_context *context, int64_t deadline);
 
+/* Ends it; m may be NULL. */
+void context_cancel(struct m *m, struct weft_context *context, int cause);
+
 /* 0, or what its end was. A deadline that nobody has noticed yet is not looked at. */
 int context_ended(const struct weft_context *context);
 

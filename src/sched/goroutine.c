@@ -17,6 +17,7 @@
 #include "base/pages.h"
 #include "sched/context.h"
 #include "sched/schedule.h"
+#include "sched/scope.h"
 #include "sched/trace_hooks.h"
 #include "sched/user_annotations.h"
 
@@ -187,9 +188,11 @@ void goroutine_begin(void)
     rt_exit(m);
 }
 
-static _Noreturn void end_current(struct m *m)
+static _Noreturn void end_current(struct m *m, int result)
 {
     struct g *g = m->g;
+    if (g->scope)
+        scope_leave(m, g->scope, result);
     annotations_drop(g);
     atomic_sub_relaxed(&sched.alive, 1);
     hook_go_end(m);
@@ -204,7 +207,7 @@ void goroutine_end(int result)
         sched.main_result = result;
         base_note_post(&sched.main_done);
     }
-    end_current(m);
+    end_current(m, result);
 }
 
 void weft_goexit(void)
@@ -212,7 +215,7 @@ void weft_goexit(void)
     struct m *m = rt_enter();
     if (!m)
         rt_not_a_goroutine("weft_goexit");
-    end_current(m);
+    end_current(m, 0);
 }
 
 struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
@@ -228,6 +231,7 @@ struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *a
     g_set_place(g, NULL, (uintptr_t)fn);
     annotations_inherit(g, m ? m->g : NULL);
     g->context = NULL;
+    g->scope = NULL;
     context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
     g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
     atomic_add_relaxed(&sched.created, 1);

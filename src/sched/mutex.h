@@ -42,6 +42,12 @@ static inline struct waiter_queue *sync_queue(void **head)
 int mutex_lock(struct m **m, weft_mutex *mutex, const struct limit *limit);
 void mutex_unlock(struct m *m, weft_mutex *mutex);
 
+/* Likewise: semaphores and wait groups. */
+int sem_acquire(struct m **m, weft_sem *sem, uint32_t units, const struct limit *limit);
+bool sem_try_acquire(weft_sem *sem, uint32_t units);
+void sem_release(struct m *m, weft_sem *sem, uint32_t units);
+void waitgroup_add(struct m *m, weft_waitgroup *group, int n);
+
 /* ---- Who has a lock: debug builds check that it is used as sync.h says ---- */
 
 #ifdef WEFT_DEBUG

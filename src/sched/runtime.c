@@ -81,6 +81,10 @@ static int read_options(const weft_options *given, weft_options *options)
         return -EINVAL;
     if (options->max_threads == 0)
         options->max_threads = DEFAULT_MAX_THREADS;
+    unsigned long virtual_time = options->virtual_time;
+    if (!environment_number("WEFT_VIRTUAL_TIME", 0, 1, &virtual_time) || virtual_time > 1)
+        return -EINVAL;
+    options->virtual_time = (unsigned)virtual_time;
     return 0;
 }
 
@@ -215,6 +219,8 @@ static void set_up(const weft_options *options)
     sched.goid = MAIN_GOROUTINE;
     sched.created = sched.alive = sched.revocations = sched.world_stops = 0;
     sched.last_poll = (int64_t)base_clock_now();
+    atomic_store_relaxed(&sched.virtual_now, sched.last_poll);
+    atomic_store_relaxed(&sched.virtual_time, options->virtual_time);
     sched.sysmon_asleep = false;
 }
 
@@ -277,6 +283,7 @@ static void end(void)
     weft_tracer_stop_all(sched.tracer);
     atomic_store_release(&sched.running, 0);
     end_threads_and_free();
+    atomic_store_relaxed(&sched.virtual_time, 0);
 }
 
 static int start(const weft_options *options, int (*fn)(void *), void *arg)

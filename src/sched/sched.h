@@ -59,14 +59,15 @@ struct g {
     int32_t wake_result; /* written by the waker before sched_ready, read by the woken */
     void (*fn)(void *);
     void *arg;
-    const void *api_frame; /* atomic; frame of the public function through which it entered the
-                              runtime last, or NULL */
-    uintptr_t api_pc;      /* atomic; an address in that function, 0: unknown */
-    char *stack_low;       /* lowest usable address; below it is the guard */
-    size_t stack_size;     /* reserved bytes, guard and record included */
-    uint8_t wait_reason;   /* atomic; why it waits: weft_trace_block_reason */
-    bool system;           /* of the runtime: not counted, not listed */
-    unsigned stack_id;     /* valgrind's number for the stack */
+    const void *api_frame;    /* atomic; frame of the public function through which it entered the
+                                 runtime last, or NULL */
+    uintptr_t api_pc;         /* atomic; an address in that function, 0: unknown */
+    char *stack_low;          /* lowest usable address; below it is the guard */
+    size_t stack_size;        /* reserved bytes, guard and record included */
+    uint8_t wait_reason;      /* atomic; why it waits: weft_trace_block_reason */
+    bool system;              /* of the runtime: not counted, not listed */
+    unsigned stack_id;        /* valgrind's number for the stack */
+    struct weft_scope *scope; /* owner: as the G; which it is part of, or NULL */
     struct weft_context
         *context; /* owner: the goroutine; what ends its waits (weft_context_enter) */
     weft_trace_g trace;
@@ -172,9 +173,11 @@ static inline struct g *g_list_pop(struct g_list *list)
 
 /* The one runtime of the process. */
 struct sched {
-    uint32_t tracing; /* atomic; the tracer's hint (weft_trace_host.enabled) */
-    uint32_t waits;   /* atomic; log what goroutines wait for (weft_annotate_waits) */
-    base_lock lock;   /* rank SCHED */
+    uint32_t tracing;      /* atomic; the tracer's hint (weft_trace_host.enabled) */
+    uint32_t waits;        /* atomic; log what goroutines wait for (weft_annotate_waits) */
+    uint32_t virtual_time; /* atomic, constant while the runtime runs: timers go by virtual_now */
+    int64_t virtual_now;   /* atomic (virtual_time.h) */
+    base_lock lock;        /* rank SCHED */
     struct g_list
         global; /* lock: lock; global_count mirrors its length for readers without the lock */
     uint32_t global_count; /* atomic */

@@ -30,8 +30,9 @@
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"
+#include "sched/timer.h"
 #include "sched/trace_hooks.h"
-#include "weft/time.h"
+#include "sched/virtual_time.h"
 
 enum {
     FAIRNESS = 61,      /* every so many picks the global queue comes first */
@@ -180,7 +181,7 @@ void sched_end_thread(struct m *m)
 static bool timers_due(struct p *p)
 {
     int64_t first = atomic_load_relaxed(&p->timer_next);
-    return first != WEFT_NEVER && first <= (int64_t)base_clock_now_loose();
+    return first != WEFT_NEVER && first <= timer_now_loose();
 }
 
 /* The next goroutine of the P's own queue, unless something else has its turn. */
@@ -386,7 +387,7 @@ static struct g *take_polled(struct m *m)
 
 static void run_due_timers(struct m *m)
 {
-    int64_t now = (int64_t)base_clock_now_loose();
+    int64_t now = timer_now_loose();
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n; i++) {
         struct p *p = sched.all_p[i];
@@ -418,7 +419,7 @@ static struct g *steal_work(struct m *m)
         if (g)
             return g;
     }
-    if (timers_earliest() <= (int64_t)base_clock_now_loose()) {
+    if (timers_earliest() <= timer_now_loose()) {
         run_due_timers(m);
         bool inherits;
         return runq_pop_owner(&m->p->runq, &inherits);
@@ -457,7 +458,7 @@ static struct g *look_near(struct m *m, bool *inherits)
         return g;
     }
     if (timers_due(p))
-        timers_run(m, p, (int64_t)base_clock_now_loose());
+        timers_run(m, p, timer_now_loose());
     if ((g = runq_pop_owner(&p->runq, inherits)))
         return g;
     if ((g = take_global(m, GLOBAL_BATCH)))
@@ -544,10 +545,12 @@ void sched_timer_lowered(int64_t when)
         netpoll_wake();
 }
 
-static int64_t sleep_time(int64_t first)
+static int64_t sleep_time(struct m *m, int64_t first)
 {
     if (first == WEFT_NEVER)
         return -1;
+    if (unlikely(sched.virtual_time))
+        return virtual_time_sleep(m, first);
     int64_t now = (int64_t)base_clock_now_loose();
     return first > now ? first - now : 0;
 }
@@ -562,9 +565,12 @@ static void sleep_in_poller(struct m *m)
     int64_t again = timers_earliest();
     if (again < first)
         first = again;
+    int64_t time = atomic_load_acquire(&sched.ending) ? 0 : sleep_time(m, first);
     lease_leave(m);
-    netpoll_wait(atomic_load_acquire(&sched.ending) ? 0 : sleep_time(first), &ready);
+    netpoll_wait(time, &ready);
     lease_return(m);
+    if (unlikely(sched.virtual_time) && !ready.head)
+        virtual_time_jump(m);
     atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now_loose());
     atomic_store_relaxed(&poller.poll_until, 0);
     atomic_store_release(&poller.sleeper, 0); /* pairs with the next sleeper's swap */
@@ -583,6 +589,8 @@ static void sleep_on_note(struct m *m)
     m->idle_next = sched.idle_ms;
     sched.idle_ms = m;
     lock_release(&sched.lock);
+    if (unlikely(sched.virtual_time))
+        netpoll_wake(); /* this may have been the last one awake */
     lease_leave(m);
     base_note_wait(&m->wake, -1);
     torture_point("woken");

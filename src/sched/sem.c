@@ -49,7 +49,7 @@ static bool take(weft_sem *sem, uint32_t units)
     return true;
 }
 
-static int acquire(struct m **m, weft_sem *sem, uint32_t units, const struct limit *limit)
+int sem_acquire(struct m **m, weft_sem *sem, uint32_t units, const struct limit *limit)
 {
     base_lock *lock = sync_lock(sem->lock);
     struct waiter_queue *q = sync_queue(&sem->head);
@@ -74,7 +74,7 @@ static int acquire(struct m **m, weft_sem *sem, uint32_t units, const struct lim
 void weft_sem_acquire(weft_sem *sem, uint32_t units)
 {
     struct m *m = rt_enter();
-    acquire(&m, sem, units, &LIMIT_NONE);
+    sem_acquire(&m, sem, units, &LIMIT_NONE);
     rt_exit_any(m);
 }
 
@@ -82,25 +82,30 @@ int weft_sem_acquire_until(weft_sem *sem, uint32_t units, int64_t deadline)
 {
     struct m *m = rt_enter();
     struct limit limit = limit_until(m, deadline);
-    int error = acquire(&m, sem, units, &limit);
+    int error = sem_acquire(&m, sem, units, &limit);
     rt_exit_any(m);
     return error;
+}
+
+bool sem_try_acquire(weft_sem *sem, uint32_t units)
+{
+    base_lock *lock = sync_lock(sem->lock);
+    lock_acquire(lock);
+    bool taken = take(sem, units);
+    lock_release(lock);
+    return taken;
 }
 
 int weft_sem_try_acquire(weft_sem *sem, uint32_t units)
 {
     struct m *m = rt_enter();
-    base_lock *lock = sync_lock(sem->lock);
-    lock_acquire(lock);
-    bool taken = take(sem, units);
-    lock_release(lock);
+    bool taken = sem_try_acquire(sem, units);
     rt_exit_any(m);
     return taken;
 }
 
-void weft_sem_release(weft_sem *sem, uint32_t units)
+void sem_release(struct m *m, weft_sem *sem, uint32_t units)
 {
-    struct m *m = rt_enter();
     base_lock *lock = sync_lock(sem->lock);
     lock_acquire(lock);
     if (__builtin_add_overflow(sem->units, (int64_t)units, &sem->units))
@@ -108,5 +113,11 @@ void weft_sem_release(weft_sem *sem, uint32_t units)
     struct waiter *list = admit(sem);
     lock_release(lock); /* SE2 */
     waiters_wake_all(m, list, 0);
+}
+
+void weft_sem_release(weft_sem *sem, uint32_t units)
+{
+    struct m *m = rt_enter();
+    sem_release(m, sem, units);
     rt_exit_any(m);
 }

@@ -19,9 +19,9 @@
 #include "sched/machine.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
+#include "sched/timer.h"
 #include "sched/trace_hooks.h"
 #include "sched/world.h"
-#include "weft/time.h"
 
 #define SLOW  (2 * WEFT_MILLISECOND)
 #define FAST  (1 * WEFT_MILLISECOND)
@@ -36,10 +36,10 @@ static struct {
 } sysmon;
 
 /* Somebody waits for what p has, or for any P. */
-static bool wanted(struct p *p, int64_t now)
+static bool wanted(struct p *p)
 {
     return atomic_load_relaxed(&sched.global_count) > 0 || !runq_empty(&p->runq) ||
-           atomic_load_relaxed(&p->timer_next) <= now;
+           atomic_load_relaxed(&p->timer_next) <= timer_now_loose();
 }
 
 /* What the thread that has p is doing, for the trace. */
@@ -89,7 +89,7 @@ static bool inspect(struct m *m, struct p *p, int64_t now)
         p->seen_at = now;
         return false;
     }
-    if (now - p->seen_at >= SLICE && wanted(p, now) && take_lease(m, p, tick)) {
+    if (now - p->seen_at >= SLICE && wanted(p) && take_lease(m, p, tick)) {
         sched_slice_over(p);
         proc_hand_off(p);
     }
@@ -110,12 +110,12 @@ static void poll_overdue(struct m *m, int64_t now)
 
 /* Wake-ups that were not worth their price at the time: work that lies about while a P is idle, a
  * poller that nobody sleeps in. */
-static void wake_missed(int64_t now)
+static void wake_missed(void)
 {
     if (atomic_load_relaxed(&sched.idle_p_count) == 0)
         return;
     bool work = atomic_load_relaxed(&sched.global_count) > 0 || sched_poller_missing() ||
-                timers_earliest() <= now;
+                timers_earliest() <= timer_now_loose();
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n && !work; i++)
         work = !runq_empty(&sched.all_p[i]->runq);
@@ -131,7 +131,7 @@ static bool look(struct m *m)
     for (uint32_t i = 0; i < n; i++)
         still |= inspect(m, sched.all_p[i], now);
     poll_overdue(m, now);
-    wake_missed(now);
+    wake_missed();
     return still;
 }
 

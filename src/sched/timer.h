@@ -41,7 +41,17 @@ struct wait_timer {
 /* Now, on the clock of the deadlines. */
 static inline int64_t timer_now(void)
 {
+    if (unlikely(atomic_load_relaxed(&sched.virtual_time) != 0))
+        return atomic_load_relaxed(&sched.virtual_now);
     return (int64_t)base_clock_now();
+}
+
+/* The same as base_clock_now_loose() is. */
+static inline int64_t timer_now_loose(void)
+{
+    if (unlikely(atomic_load_relaxed(&sched.virtual_time) != 0))
+        return atomic_load_relaxed(&sched.virtual_now);
+    return (int64_t)base_clock_now_loose();
 }
 
 /*

@@ -81,6 +81,13 @@ static inline struct limit limit_until(struct m *m, int64_t deadline)
     return limit;
 }
 
+/* That context and nothing else. */
+static inline struct limit limit_in(struct weft_context *context)
+{
+    return (struct limit){.deadline = context_deadline_before(context, WEFT_NEVER),
+                          .context = context};
+}
+
 void wait_init(struct wait *wait, struct g *g, base_lock *parked);
 
 /*

@@ -69,6 +69,12 @@ static inline bool add(weft_waitgroup *group, int n)
     return count_of(state) == 0 && waiters_of(state) > 0;
 }
 
+void waitgroup_add(struct m *m, weft_waitgroup *group, int n)
+{
+    if (add(group, n))
+        release_waiters(m, group);
+}
+
 void weft_waitgroup_add(weft_waitgroup *group, int n)
 {
     if (likely(!add(group, n)))
