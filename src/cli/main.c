@@ -103,6 +103,66 @@ const struct cli_command cli_commands[] = {
      "  -o, --output TRACE  where to write (- is the standard output)\n"
      "  -q, --quiet         say nothing about success\n",
      cli_recover},
+    {"tasks", "user tasks and how long they took",
+     "Usage: weft tasks [--list] [FILTER]… [--json] FILE\n"
+     "\n"
+     "Prints, for each type of user task in FILE (- is the standard input), how many there are, "
+     "and\n"
+     "of those that are there from begin to end the distribution of how long they took.\n"
+     "\n"
+     "  -N, --name P       only those whose type matches the shell pattern P\n"
+     "  -g, --goroutine G  only those of goroutine G\n"
+     "      --from T, --to T  only those which begin between these times since the begin of the\n"
+     "                     trace: 1.5s, 20ms\n"
+     "  -t, --task ID      only task ID\n"
+     "  -m, --min D        only those that took D, such as 20us, or longer\n"
+     "  -l, --list         also a line for each task\n"
+     "  -s, --sort COLUMN  order of these lines: begin (the default) or duration\n"
+     "  -j, --json         JSON, times in nanoseconds\n",
+     cli_tasks},
+    {"task", "tell the story of one user task",
+     "Usage: weft task [--no-states] [--json] FILE ID\n"
+     "\n"
+     "Prints what happened for task ID of FILE (- is the standard input), in order of time: tasks\n"
+     "that descend from it, its regions and logs, and the states of the goroutines that worked "
+     "for\n"
+     "it: the one that began it, those with a region of it, and those which such a one created.\n"
+     "\n"
+     "      --no-states  leave out the states\n"
+     "  -j, --json       JSON, times in nanoseconds\n",
+     cli_task},
+    {"regions", "user regions, how long they took, and on what",
+     "Usage: weft regions [--list] [FILTER]… [--json] FILE\n"
+     "\n"
+     "Prints, for each name of user regions in FILE (- is the standard input), how many there "
+     "are,\n"
+     "and of those that are there from begin to end the distribution of how long they took, and\n"
+     "what their goroutines spent that time on.\n"
+     "\n"
+     "  -N, --name P       only those whose name matches the shell pattern P\n"
+     "  -g, --goroutine G  only those of goroutine G\n"
+     "      --from T, --to T  only those which begin between these times since the begin of the\n"
+     "                     trace: 1.5s, 20ms\n"
+     "  -t, --task ID      only those of task ID\n"
+     "  -m, --min D        only those that took D, such as 20us, or longer\n"
+     "  -l, --list         also a line for each region\n"
+     "  -s, --sort COLUMN  order of these lines: begin (the default) or duration\n"
+     "  -j, --json         JSON, times in nanoseconds\n",
+     cli_regions},
+    {"logs", "user logs",
+     "Usage: weft logs [FILTER]… [--where] [--json] FILE\n"
+     "\n"
+     "Prints the user logs in FILE (- is the standard input), in order of time.\n"
+     "\n"
+     "  -N, --name P       only those whose category matches the shell pattern P\n"
+     "  -g, --goroutine G  only those of goroutine G\n"
+     "      --from T, --to T  only those which begin between these times since the begin of the\n"
+     "                     trace: 1.5s, 20ms\n"
+     "  -t, --task ID      only those of task ID\n"
+     "  -e, --text TEXT    only those whose message contains TEXT\n"
+     "  -w, --where        also where they were written\n"
+     "  -j, --json         JSON, times in nanoseconds\n",
+     cli_logs},
     {"critical-path", "what determined the latency of a task or goroutine",
      "Usage: weft critical-path --task ID [--json|--folded] FILE\n"
      "       weft critical-path --goroutine ID [--from T] [--to T] [--json|--folded] FILE\n"

@@ -4,6 +4,7 @@
  * those of Go's goroutine analysis.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "reader/analysis_summary.h"
 #include "wire/events.h"
@@ -203,8 +204,7 @@ int analysis_goroutine_event(struct weft_summary *summary, const weft_event *eve
         if (status)
             return status;
     }
-    if (event->to == WEFT_STATE_NOT_EXIST ||
-        (event->to == WEFT_STATE_WAITING && is_forever(summary, event->name)))
+    if (analysis_goroutine_ends(summary, event))
         return analysis_goroutine_end(summary, index, event->time, true);
     if (event->to == WEFT_STATE_RUNNING && g->spent == WEFT_SPENT_RUNNABLE && g->whole &&
         !is_switch(event))
@@ -214,6 +214,25 @@ int analysis_goroutine_event(struct weft_summary *summary, const weft_event *eve
     account(summary, g, event->time);
     g->whole = true;
     return enter(summary, index, event);
+}
+
+bool analysis_goroutine_ends(struct weft_summary *summary, const weft_event *event)
+{
+    return event->to == WEFT_STATE_NOT_EXIST ||
+           (event->to == WEFT_STATE_WAITING && is_forever(summary, event->name));
+}
+
+void analysis_goroutine_spent(struct weft_summary *summary, uint64_t id, int64_t time,
+                              int64_t spent[WEFT_SPENT_LIMIT])
+{
+    uint32_t index =
+        id == WEFT_ID_NONE ? READER_ABSENT : analysis_ids_find(&summary->goroutine_of, id);
+    memset(spent, 0, WEFT_SPENT_LIMIT * sizeof *spent);
+    if (index == READER_ABSENT)
+        return;
+    const struct analysis_goroutine *g = &summary->goroutines.at[index];
+    memcpy(spent, g->times.time, WEFT_SPENT_LIMIT * sizeof *spent);
+    analysis_add(&spent[g->spent], analysis_span(g->since, time));
 }
 
 void analysis_proc_close(struct analysis_proc *proc, int64_t time)

@@ -154,6 +154,11 @@ int analysis_goroutine_event(struct weft_summary *summary, const weft_event *eve
 int analysis_proc_event(struct weft_summary *summary, const weft_event *event);
 /* Ends a goroutine: tells of it, and adds it to its group. */
 int analysis_goroutine_end(struct weft_summary *summary, uint32_t index, int64_t time, bool seen);
+/* What a live goroutine has spent up to a time; all 0 for one that is not known. */
+void analysis_goroutine_spent(struct weft_summary *summary, uint64_t id, int64_t time,
+                              int64_t spent[WEFT_SPENT_LIMIT]);
+/* Does a goroutine end with this transition? */
+bool analysis_goroutine_ends(struct weft_summary *summary, const weft_event *event);
 void analysis_proc_close(struct analysis_proc *proc, int64_t time);
 
 /* -------- groups (analysis_groups.c) -------- */

@@ -12,7 +12,7 @@
 set -eu
 go=$1/go1.27 programs=$2 examples=$3
 tool=$WEFT_TOOL
-for need in trace workload goroutines mmu; do
+for need in trace workload goroutines mmu annotations; do
     if [ ! -x "$go/$need" ]; then
         echo "SKIPPED: $go/$need is missing (tools/reference builds it)" >&2
         exit 77
@@ -82,5 +82,9 @@ for trace in go_all.trace go_plain.trace; do
     "$programs/mmu_lines" "$trace" >have || failed=1
     same "$trace: mutator utilisation"
     echo "$trace: $(wc -l <want) minima of mutator utilisation"
+    "$go/annotations" "$trace" | LC_ALL=C sort >want
+    "$programs/annotation_lines" "$trace" | LC_ALL=C sort >have
+    same "$trace: tasks and regions"
+    echo "$trace: $(wc -l <want) tasks and regions"
 done
 exit $failed

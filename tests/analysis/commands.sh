@@ -43,7 +43,7 @@ is_json() {
 }
 
 WEFT_TRACE=whole.trace WEFT_PROCS=2 "$program" >/dev/null
-for command in summary goroutines goroutine profile critical-path stw gc mmu; do
+for command in summary goroutines goroutine profile critical-path stw gc mmu tasks task regions logs; do
     expect 0 "$command --help" "$tool" $command --help
     shows "Usage: weft $command" out
     expect 2 "$command without a file" "$tool" $command
@@ -113,6 +113,17 @@ expect 0 "mmu of one window" "$tool" mmu --window 1us --count stw,sweep --per-pr
 shows "100.000 %" out
 expect 2 "mmu that counts something odd" "$tool" mmu --count stw,odd whole.trace
 expect 2 "mmu of an odd window" "$tool" mmu --window 0 whole.trace
+
+for command in tasks regions logs; do
+    expect 0 "$command of a program that has none" "$tool" $command whole.trace
+    expect 0 "$command --json" "$tool" $command --name 'a*' --from 1ms --to 1s --json whole.trace
+    is_json
+    expect 2 "$command of an odd goroutine" "$tool" $command --goroutine main whole.trace
+done
+expect 2 "regions in an odd order" "$tool" regions --list --sort odd whole.trace
+expect 1 "a task that is not there" "$tool" task whole.trace 5
+shows "task 5 does not begin" err
+expect 2 "task without id" "$tool" task whole.trace
 
 size=$(wc -c <whole.trace)
 head -c $((size * 2 / 3)) whole.trace >cut
