@@ -67,7 +67,7 @@ typedef struct weft_trace_m {
     uint32_t writing;
     uint32_t nested;     /* owner: M; depth of sections inside the outer one */
     uint64_t generation; /* owner: M; of the open section */
-    uint64_t tid;        /* the kernel's thread id, set by weft_trace_m_register */
+    uint64_t tid;        /* atomic; the kernel's thread id, set by weft_trace_m_register */
     uint64_t last_time;  /* owner: as buffer; time of the stream's latest event */
     uint64_t flushed;    /* lock: tracer's list of Ms; the generation whose end has passed this M */
     /* owner: M inside a section; the flusher once writing was seen false */

@@ -22,12 +22,23 @@
 
 #include <errno.h>
 
+/* A record of which others may read the thread's id already, though it has none yet. */
+static void renew(weft_trace_m *m, struct trace_stack_cache *cache)
+{
+    m->writing = m->nested = 0;
+    m->generation = m->last_time = m->flushed = 0;
+    m->buffer[0] = m->buffer[1] = NULL;
+    m->cache = cache;
+    m->sampled = NULL;
+    atomic_store_relaxed(&m->tid, base_thread_id());
+}
+
 int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m)
 {
     struct trace_stack_cache *cache = trace_stack_cache_new();
     if (!cache)
         return -ENOMEM;
-    *m = (weft_trace_m){.tid = base_thread_id(), .cache = cache};
+    renew(m, cache);
     if (trace_cpu_thread_enter(tracer, m) < 0) {
         trace_stack_cache_free(cache);
         return -ENOMEM;

@@ -3,7 +3,14 @@
 
 #include <time.h>
 
-enum { UNIT = 2000000 };
+#define UNIT_NS 2000000
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 /* ThreadSanitizer keeps signals until a call that it knows. */
 static void let_signals_in(void)
@@ -18,8 +25,11 @@ static void let_signals_in(void)
 #define BURN(units)                                                                                \
     volatile unsigned sum = 0;                                                                     \
     for (unsigned unit = 0; unit < (units); unit++) {                                              \
-        for (unsigned i = 0; i < UNIT; i++)                                                        \
-            sum += i ^ unit;                                                                       \
+        uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + UNIT_NS;                              \
+        do                                                                                         \
+            for (unsigned i = 0; i < 100000; i++)                                                  \
+                sum += i ^ unit;                                                                   \
+        while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < until);                                         \
         let_signals_in();                                                                          \
     }
 
@@ -45,9 +55,7 @@ __attribute__((noinline)) void burn_deep(unsigned depth)
 
 uint64_t burn_cpu_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 const char *burn_path(const char *name)

@@ -8,7 +8,7 @@
 
 #include <weft/reader.h>
 
-/* Computes for some milliseconds, `units` times. */
+/* Compute for 2 ms of CPU time, `units` times. */
 void burn_a(unsigned units);
 void burn_b(unsigned units);
 

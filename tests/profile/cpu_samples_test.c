@@ -14,13 +14,9 @@
 
 static uint32_t stop, ready, units_a, units_b;
 
-/* A hog has used enough CPU time for a dozen samples; under ThreadSanitizer there is at most one a
- * unit, and units are long. */
-#ifdef TEST_TSAN
-enum { ENOUGH = 15 };
-#else
+/* Units in which a hog uses enough CPU time for a dozen samples. */
 enum { ENOUGH = 60 };
-#endif
+
 static uint64_t id_a, id_b;
 
 static void start_over(void)

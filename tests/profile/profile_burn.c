@@ -8,7 +8,7 @@ static weft_waitgroup done;
 static void share(void *arg)
 {
     check(weft_label_set(arg) == 0);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 50; i++) {
         burn_a(1);
         burn_b(3);
     }

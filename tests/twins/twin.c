@@ -61,7 +61,8 @@ weft_trace_stream *twin_start(unsigned n)
     weft_trace_stream *stream;
     weft_trace_options options = {.size = sizeof options,
                                   .format = twin.format,
-                                  .generation_ns = twin.advancing ? WEFT_MILLISECOND : 0};
+                                  .generation_ns = twin.advancing ? WEFT_MILLISECOND : 0,
+                                  .cpu_hz = twin.cpu_hz};
     check(weft_trace_start_path(weft_tracer_default(), twin_path(n), &options, &stream) == 0);
     return stream;
 }

@@ -21,6 +21,7 @@ typedef struct twin_run {
     const char *name, *mode;
     unsigned format, procs; /* 22 to 26; 0: WEFT_PROCS decides */
     bool cooperative, advancing;
+    unsigned cpu_hz; /* of CPU samples, for twin_start(); set by the body */
 } twin_run;
 extern twin_run twin;
 
