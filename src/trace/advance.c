@@ -15,7 +15,7 @@
  *   opening   clock data and the number of Ps open n+1; release
  *   flush     wait until no section of n is open; queue all buffers of n
  *   tables    CPU samples, statuses of idle Gs, stacks, strings
- *   deliver   n goes to the streams
+ *   deliver   n is sealed and goes to the subscribers
  *
  * Invariants.
  *  INV-9   Everything is ready for n+1 before the switch. Were a live P reset after it, the P could
@@ -48,15 +48,18 @@
 #include "trace/collector.h"
 #include "trace/emit.h"
 #include "trace/enroll.h"
-#include "trace/streams.h"
+#include "trace/subscriber.h"
 #include "trace/tables.h"
 #include "trace/tracer.h"
+
+#include <string.h>
 
 #define NS_PER_SECOND 1000000000u
 
 /* Clock data of generation n, kept apart so that it is delivered first. */
 static void write_sync(weft_tracer *tracer, uint64_t n)
 {
+    trace_slot_of(tracer, n)->began = base_clock_now();
     bool snapshot = tracer->format >= 25;
     trace_writer writer;
     trace_writer_start(&writer, tracer, n, snapshot ? WIRE_EV_SYNC : 0);
@@ -234,6 +237,16 @@ static void barrier_dead_p(void *arg, weft_trace_p *p)
     trace_ready_dead_proc(p, b->n, b->stop);
 }
 
+/* For each subscriber that begins anew with this generation, what it has lost. */
+static void write_losses(weft_tracer *tracer, weft_trace_section *section, weft_trace_context self)
+{
+    static const char category[] = "weft.loss";
+    char text[TRACE_LOSS_TEXT];
+    for (trace_subscriber *sub = tracer->subscribers; sub; sub = sub->next)
+        if (sub->kind->announce(sub, text) && self.g)
+            weft_trace_log(section, self, 0, category, sizeof category - 1, text, strlen(text), 0);
+}
+
 /* World held, drainer attached: all Ps, live and dead, become ready for what comes after n. */
 static void pass_procs(weft_tracer *tracer, weft_trace_context self, bool stop)
 {
@@ -241,6 +254,7 @@ static void pass_procs(weft_tracer *tracer, weft_trace_context self, bool stop)
     weft_trace_section section = own_section(tracer);
     barrier b = {tracer, section.generation, stop};
     trace_prologue_slow(&section, self, WEFT_TRACE_G_RUNNING, WEFT_TRACE_P_RUNNING);
+    write_losses(tracer, &section, self);
     weft_trace_leave(&section);
     /* No section is open in between: the host may have to take Ps away from system calls, with
      * events of its own. */
@@ -270,25 +284,47 @@ static void collect(weft_tracer *tracer, uint64_t n)
     trace_strings_dump(tracer, n);
 }
 
-static void deliver(weft_tracer *tracer, uint64_t n)
+/* What nobody receives. */
+static void drop(weft_tracer *tracer, uint64_t n)
 {
     trace_slot *slot = trace_slot_of(tracer, n);
-    for (weft_trace_stream *stream = tracer->streams; stream; stream = stream->next) {
-        torture_point("trace deliver");
-        stream->result.lost_samples += slot->lost_ticks;
-        if (atomic_load_relaxed(&slot->lost))
-            trace_stream_lose(stream, slot->lost_bytes);
-        else
-            trace_stream_deliver(stream, &slot->opening, &slot->full);
-    }
     trace_generation_reaches(tracer, n, WIRE_FLIGHT_NONE);
     trace_queue_free(&slot->opening, &tracer->arena);
     trace_queue_free(&slot->full, &tracer->arena);
-    slot->lost_bytes = 0;
-    atomic_store_relaxed(&slot->lost, false);
 }
 
-void trace_advance(weft_tracer *tracer, bool stop)
+static trace_sealed *seal(weft_tracer *tracer, uint64_t n)
+{
+    trace_slot *slot = trace_slot_of(tracer, n);
+    trace_sealed *sealed = NULL;
+    if (!atomic_load_relaxed(&slot->lost)) {
+        sealed = trace_sealed_new(tracer, n);
+        if (!sealed)
+            slot->lost_bytes = trace_queue_bytes(&slot->full);
+    }
+    if (!sealed)
+        drop(tracer, n);
+    return sealed;
+}
+
+static trace_sealed *deliver(weft_tracer *tracer, uint64_t n)
+{
+    trace_slot *slot = trace_slot_of(tracer, n);
+    trace_sealed *sealed = seal(tracer, n);
+    for (trace_subscriber *sub = tracer->subscribers; sub; sub = sub->next) {
+        torture_point("trace deliver");
+        if (sealed)
+            sub->kind->deliver(sub, sealed);
+        else
+            sub->kind->lose(sub, slot->lost_bytes);
+    }
+    slot->lost_bytes = 0;
+    atomic_store_relaxed(&slot->full_chunks, 0);
+    atomic_store_relaxed(&slot->lost, false);
+    return sealed;
+}
+
+trace_sealed *trace_advance(weft_tracer *tracer, bool stop)
 {
     const weft_trace_host *host = &tracer->host;
     uint64_t n = tracer->generation;
@@ -315,5 +351,5 @@ void trace_advance(weft_tracer *tracer, bool stop)
         trace_set_enabled(tracer, 0);
     if (stop && tracer->arena.flight)
         trace_flight_end(tracer->arena.flight);
-    deliver(tracer, n);
+    return deliver(tracer, n);
 }

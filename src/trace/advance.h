@@ -3,6 +3,8 @@
 #ifndef WEFT_TRACE_ADVANCE_H
 #define WEFT_TRACE_ADVANCE_H
 
+#include "trace/sealed.h"
+
 #include <weft/trace_host.h>
 
 #include <stdbool.h>
@@ -10,8 +12,8 @@
 /* Tracing begins. Returns 0 or what the host's attach said. Tracing is off. */
 int trace_begin(weft_tracer *tracer);
 
-/* Ends the current generation, gives it to every stream, and begins the next; stop: ends tracing
- * instead. */
-void trace_advance(weft_tracer *tracer, bool stop);
+/* Ends the current generation, gives it to every subscriber, and begins the next; stop: ends
+ * tracing instead. Returns the generation with a reference, or NULL if it was lost. */
+trace_sealed *trace_advance(weft_tracer *tracer, bool stop);
 
 #endif

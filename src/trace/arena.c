@@ -52,6 +52,17 @@ void trace_arena_fini(trace_arena *arena)
     }
     arena->slabs = NULL;
     arena->empty = NULL;
+    if (arena->flight)
+        arena->flight->carved = 0;
+}
+
+void trace_arena_trim(trace_arena *arena)
+{
+    lock_acquire(&arena->lock);
+    bool idle = arena->taken == 0;
+    lock_release(&arena->lock);
+    if (idle)
+        trace_arena_fini(arena);
 }
 
 void trace_arena_free(trace_arena *arena)

@@ -37,6 +37,9 @@ void trace_arena_use_flight(trace_arena *arena, trace_flight *flight);
 /* Gives every slab back to the kernel; the file stays, as it is. No chunk is out. */
 void trace_arena_fini(trace_arena *arena);
 
+/* The same, if no chunk is out. Nobody takes one meanwhile; others may put theirs back. */
+void trace_arena_trim(trace_arena *arena);
+
 /* The same, and closes the file. */
 void trace_arena_free(trace_arena *arena);
 
@@ -60,12 +63,6 @@ static inline void trace_arena_mark(trace_arena *arena, const void *chunk, uint6
 static inline size_t trace_arena_used(const trace_arena *arena)
 {
     return atomic_load_relaxed(&arena->taken) * TRACE_CHUNK_SIZE;
-}
-
-/* More than half of what may be out is out. */
-static inline bool trace_arena_is_half_full(const trace_arena *arena)
-{
-    return atomic_load_relaxed(&arena->taken) > atomic_load_relaxed(&arena->limit) / 2;
 }
 
 /* After fork(): another thread may have held the lock, so nothing inside can be trusted. Forgets it

@@ -7,8 +7,8 @@
  * Loss. All chunks together stay within the budget. A writer that needs one more gives its
  * generation up: the queue goes back to the arena at once, and from there on writers fill their
  * buffers over and over without queueing them. So an overload costs writers less than tracing does,
- * and never a wait. The drainer ends a generation early when half of the budget is taken, so that
- * loss needs a receiver that does not keep up.
+ * and never a wait. The drainer ends a generation early when it has grown large, and what receivers
+ * hold has a share of its own, so that this loss needs a drainer that gets no CPU.
  *
  * Rejected. Writing batches out as they fill, and cutting the output back after a loss: a pipe
  * cannot be cut, and a reader rejects a generation without its end.
@@ -28,11 +28,6 @@
 #define EVENT_BATCH_ROOM TRACE_CHUNK_SIZE
 #endif
 
-static size_t buffer_bytes(const trace_buffer *buffer)
-{
-    return (size_t)(buffer->at - buffer->data);
-}
-
 void trace_queue_init(trace_queue *queue)
 {
     *queue = (trace_queue){0};
@@ -48,11 +43,23 @@ void trace_queue_push(trace_queue *queue, trace_buffer *buffer)
     queue->tail = buffer;
 }
 
+bool trace_queue_append(trace_queue *queue, const trace_buffer *buffer, size_t most)
+{
+    trace_buffer *tail = queue->tail;
+    size_t size = trace_buffer_bytes(buffer);
+    if (!tail || size > most || (size_t)((uint8_t *)tail + TRACE_CHUNK_SIZE - tail->at) < size)
+        return false;
+    memcpy(tail->at, buffer->data, size);
+    compiler_barrier(); /* wire/flight_layout.h */
+    tail->at += size;
+    return true;
+}
+
 size_t trace_queue_bytes(const trace_queue *queue)
 {
     size_t bytes = 0;
     for (const trace_buffer *buffer = queue->first; buffer; buffer = buffer->next)
-        bytes += buffer_bytes(buffer);
+        bytes += trace_buffer_bytes(buffer);
     return bytes;
 }
 
@@ -77,24 +84,10 @@ void trace_generation_give_up(weft_tracer *tracer, uint64_t n)
     dropped = slot->full;
     slot->lost_bytes += trace_queue_bytes(&dropped);
     trace_queue_init(&slot->full);
+    atomic_store_relaxed(&slot->full_chunks, 0);
     lock_release(&tracer->lock);
     trace_queue_free(&dropped, &tracer->arena);
-}
-
-/* A small batch goes behind the last one that waits, if there is room: threads that come and go,
- * and generations that end often, would else take a chunk for a few bytes each. The order of a
- * stream's batches stays. */
-static bool queue_append(trace_queue *queue, const trace_buffer *buffer)
-{
-    trace_buffer *tail = queue->tail;
-    size_t size = buffer_bytes(buffer);
-    if (!tail || size > TRACE_CHUNK_SIZE / 8 ||
-        (size_t)((uint8_t *)tail + TRACE_CHUNK_SIZE - tail->at) < size)
-        return false;
-    memcpy(tail->at, buffer->data, size);
-    compiler_barrier(); /* wire/flight_layout.h */
-    tail->at += size;
-    return true;
+    trace_drainer_ask(tracer); /* nothing is recorded until the next one begins */
 }
 
 void trace_buffer_seal(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
@@ -111,15 +104,19 @@ static bool queue_batch(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
     trace_buffer_seal(tracer, n, buffer);
     lock_acquire(&tracer->lock);
     bool lost = atomic_load_relaxed(&slot->lost);
-    bool push = !lost && !queue_append(&slot->full, buffer);
+    /* A small batch goes behind the last one that waits: threads that come and go, and generations
+     * that end often, would else take a chunk for a few bytes each. */
+    bool push = !lost && !trace_queue_append(&slot->full, buffer, TRACE_CHUNK_SIZE / 8);
     if (lost)
-        slot->lost_bytes += buffer_bytes(buffer);
-    if (push)
+        slot->lost_bytes += trace_buffer_bytes(buffer);
+    if (push) {
         trace_queue_push(&slot->full, buffer);
+        atomic_store_relaxed(&slot->full_chunks, slot->full_chunks + 1);
+    }
     lock_release(&tracer->lock);
     /* Not for a generation that has ended already and is being collected. */
-    if (trace_arena_is_half_full(&tracer->arena) &&
-        slot == trace_slot_of(tracer, atomic_load_relaxed(&tracer->generation)))
+    if (slot == trace_slot_of(tracer, atomic_load_relaxed(&tracer->generation)) &&
+        trace_generation_is_large(tracer))
         trace_drainer_ask(tracer);
     return push;
 }

@@ -32,6 +32,12 @@ typedef struct trace_queue {
     trace_buffer *first, *tail;
 } trace_queue;
 
+/* Bytes of the batches in a buffer. */
+static inline size_t trace_buffer_bytes(const trace_buffer *buffer)
+{
+    return (size_t)(buffer->at - buffer->data);
+}
+
 /* A writer of batches that belong to no thread (m = -1): statuses and tables. On the drainer only.
  */
 typedef struct trace_writer {
@@ -63,6 +69,9 @@ void trace_buffer_seal(weft_tracer *tracer, uint64_t n, trace_buffer *buffer);
 
 void trace_queue_init(trace_queue *queue);
 void trace_queue_push(trace_queue *queue, trace_buffer *buffer);
+/* Copies the batches of a buffer of at most `most` bytes behind the last ones in the queue, if
+ * there is room. False: nothing was done. */
+bool trace_queue_append(trace_queue *queue, const trace_buffer *buffer, size_t most);
 /* Bytes of the batches in it. */
 size_t trace_queue_bytes(const trace_queue *queue);
 /* Gives the buffers back. */

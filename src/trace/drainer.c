@@ -10,9 +10,12 @@
  * it still gets. So each sees whole generations only, and when the request returns, the change is
  * in force.
  *
- * Advances that were requested before one begins are all satisfied by it: everything emitted before
- * the requests lies in the generation that it ends. Only a run of them at the head of the queue is
- * taken together; requests keep their order.
+ * Advances and snapshots that were requested before an advance begins are all satisfied by it:
+ * everything emitted before the requests lies in the generation that it ends. Only a run of them at
+ * the head of the queue is taken together; requests keep their order.
+ *
+ * The drainer waits for no receiver: it hands generations over. Who asked for an advance waits on
+ * the generation itself until the streams have written it, and who stops a stream for its writer.
  */
 #include "trace/drainer.h"
 
@@ -21,16 +24,21 @@
 #include "base/torture.h"
 #include "trace/advance.h"
 #include "trace/census.h"
+#include "trace/recorder.h"
 #include "trace/streams.h"
 #include "trace/symbols.h"
 #include "trace/tracer.h"
 
 #include <errno.h>
 
+#define LOST_PATIENCE_NS UINT64_C(10000000)
+
 struct trace_command {
     struct trace_command *next;
     trace_request kind;
-    weft_trace_stream *stream;
+    trace_subscriber *subscriber;
+    trace_snapshot *snapshot; /* to be filled in */
+    trace_sealed *sealed;     /* result of an advance, with a reference; may be NULL */
     int result;
     base_note done;
 };
@@ -39,45 +47,95 @@ struct trace_command {
 
 void trace_drainer_ask(weft_tracer *tracer)
 {
-    if (atomic_load_relaxed(&tracer->asked) == 0 && atomic_swap_acqrel(&tracer->asked, 1) == 0)
+    /* Pairs with must_end_early(): either this sees its 0, or it sees why this asks. */
+    if (atomic_load_seqcst(&tracer->asked) == 0 && atomic_swap_seqcst(&tracer->asked, 1) == 0)
         base_note_post(&tracer->wake);
+}
+
+/* The tracer that this thread belongs to. Its threads are plain ones, which never run goroutines.
+ */
+static __thread const weft_tracer *serving;
+
+void trace_drainer_serve(const weft_tracer *tracer)
+{
+    serving = tracer;
 }
 
 static void *drainer_main(void *arg);
 
 /* commands_lock held */
-static int submit(weft_tracer *tracer, struct trace_command *command)
+static int start_thread(weft_tracer *tracer)
 {
-    if (!tracer->thread_running) {
-        if (command->kind != TRACE_REQUEST_START)
-            return 1;
-        int rc = base_thread_start(&tracer->thread, "weft-trace", drainer_main, tracer);
-        if (rc < 0)
-            return rc;
-        tracer->thread_running = true;
-    } else if (pthread_equal(pthread_self(), tracer->thread)) {
-        return -EDEADLK;
-    }
-    *tracer->commands_end = command;
-    tracer->commands_end = &command->next;
-    return 0;
+    int rc = base_thread_start(&tracer->thread, "weft-trace", drainer_main, tracer);
+    tracer->thread_running = rc == 0;
+    return rc;
 }
 
-int trace_drainer_request(weft_tracer *tracer, trace_request kind, weft_trace_stream *stream)
+/* What a request comes to when there is no drainer: nothing is active. */
+static int idle_result(trace_request kind)
 {
-    struct trace_command command = {.kind = kind, .stream = stream};
+    if (kind == TRACE_REQUEST_START)
+        return -ESHUTDOWN;
+    return kind == TRACE_REQUEST_SNAPSHOT ? -EINVAL : 0;
+}
+
+/* commands_lock held. False: there is no thread to do it, command->result says what that means. */
+static bool submit(weft_tracer *tracer, struct trace_command *command)
+{
+    bool closed = tracer->closed; /* a drainer that still runs looks at nothing behind QUIT */
+    command->result = closed || !tracer->thread_running ? idle_result(command->kind) : 0;
+    if (!closed && !tracer->thread_running && command->kind == TRACE_REQUEST_START)
+        command->result = start_thread(tracer);
+    if (command->kind == TRACE_REQUEST_QUIT)
+        tracer->closed = true;
+    if (closed || !tracer->thread_running)
+        return false;
+    *tracer->commands_end = command;
+    tracer->commands_end = &command->next;
+    return true;
+}
+
+static int perform(weft_tracer *tracer, struct trace_command *command)
+{
+    if (serving == tracer)
+        return -EDEADLK;
     lock_acquire(&tracer->commands_lock);
-    int rc = submit(tracer, &command);
+    bool submitted = submit(tracer, command);
     lock_release(&tracer->commands_lock);
-    if (rc)
-        return rc < 0 ? rc : 0;
+    if (!submitted)
+        return command->result;
     base_note_post(&tracer->wake);
-    base_note_wait(&command.done, -1);
-    if (kind == TRACE_REQUEST_QUIT) {
+    base_note_wait(&command->done, -1);
+    if (command->kind == TRACE_REQUEST_QUIT) {
         pthread_join(tracer->thread, NULL);
         tracer->thread_running = false;
     }
-    return command.result;
+    return command->result;
+}
+
+int trace_drainer_request(weft_tracer *tracer, trace_request kind, trace_subscriber *subscriber)
+{
+    struct trace_command command = {.kind = kind, .subscriber = subscriber};
+    return perform(tracer, &command);
+}
+
+int trace_drainer_snapshot(weft_tracer *tracer, trace_subscriber *recorder,
+                           trace_snapshot *snapshot)
+{
+    struct trace_command command = {
+        .kind = TRACE_REQUEST_SNAPSHOT, .subscriber = recorder, .snapshot = snapshot};
+    return perform(tracer, &command);
+}
+
+int trace_drainer_advance(weft_tracer *tracer)
+{
+    struct trace_command command = {.kind = TRACE_REQUEST_ADVANCE};
+    int rc = perform(tracer, &command);
+    if (command.sealed) {
+        trace_sealed_wait(command.sealed);
+        trace_sealed_unref(command.sealed);
+    }
+    return rc;
 }
 
 void trace_drainer_forget(weft_tracer *tracer)
@@ -106,11 +164,16 @@ static struct trace_command *command_take(weft_tracer *tracer)
     return command;
 }
 
+static bool is_advance(const struct trace_command *command)
+{
+    return command->kind == TRACE_REQUEST_ADVANCE || command->kind == TRACE_REQUEST_SNAPSHOT;
+}
+
 /* The advances right behind this one, which one advance satisfies as well. */
 static void command_take_advances(weft_tracer *tracer, struct trace_command *command)
 {
     lock_acquire(&tracer->commands_lock);
-    while (tracer->commands && tracer->commands->kind == TRACE_REQUEST_ADVANCE) {
+    while (tracer->commands && is_advance(tracer->commands)) {
         command->next = tracer->commands;
         command = command->next;
         tracer->commands = command->next;
@@ -124,17 +187,13 @@ static void command_take_advances(weft_tracer *tracer, struct trace_command *com
 /* The requester's frame is gone as soon as its note is posted. */
 static void command_done(struct trace_command *command, int result)
 {
-    while (command) {
-        struct trace_command *next = command->next;
-        command->result = result;
-        base_note_post(&command->done);
-        command = next;
-    }
+    command->result = result;
+    base_note_post(&command->done);
 }
 
 static bool tracing(const weft_tracer *tracer)
 {
-    return tracer->streams != NULL;
+    return tracer->subscribers != NULL;
 }
 
 static void schedule_tick(weft_tracer *tracer)
@@ -144,57 +203,69 @@ static void schedule_tick(weft_tracer *tracer)
     tracer->next_tick = never ? UINT64_MAX : now + tracer->period_ns;
 }
 
-/* All streams share the shortest period, the largest budget and the highest rate of samples that
- * one of them asked for. */
+static size_t at_most(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* All subscribers share the shortest period, the smallest size at which a generation is ended, the
+ * most memory for what is written and the highest rate of samples; for what they hold each has
+ * its own. */
 static void combine_options(weft_tracer *tracer)
 {
-    uint64_t period = UINT64_MAX;
-    size_t budget = 0;
+    size_t large = SIZE_MAX, working = 0, hold = 0;
     unsigned cpu_hz = 0;
-    for (const weft_trace_stream *stream = tracer->streams; stream; stream = stream->next) {
-        if (stream->options.generation_ns < period)
-            period = stream->options.generation_ns;
-        if (stream->options.memory_budget > budget)
-            budget = stream->options.memory_budget;
-        if (stream->options.cpu_hz > cpu_hz)
-            cpu_hz = stream->options.cpu_hz;
+    tracer->period_ns = UINT64_MAX;
+    for (const trace_subscriber *sub = tracer->subscribers; sub; sub = sub->next) {
+        if (sub->period_ns < tracer->period_ns)
+            tracer->period_ns = sub->period_ns;
+        if (sub->working > working)
+            working = sub->working;
+        if (sub->cpu_hz > cpu_hz)
+            cpu_hz = sub->cpu_hz;
+        large = at_most(large, sub->large);
+        hold += at_most(sub->hold, SIZE_MAX / 2 - hold);
     }
-    tracer->period_ns = period;
-    trace_arena_limit(&tracer->arena, budget);
+    atomic_store_relaxed(&tracer->large, large);
+    atomic_store_relaxed(&tracer->working, working);
+    trace_arena_limit(&tracer->arena, hold + at_most(working, SIZE_MAX / 2));
     (void)trace_cpu_set_rate(tracer, cpu_hz); /* without a handler there are no samples */
 }
 
-static void link_stream(weft_tracer *tracer, weft_trace_stream *stream)
+static void link_subscriber(weft_tracer *tracer, trace_subscriber *subscriber)
 {
-    weft_trace_stream **place = &tracer->streams;
+    trace_subscriber **place = &tracer->subscribers;
     while (*place)
         place = &(*place)->next;
-    *place = stream;
+    subscriber->next = NULL;
+    *place = subscriber;
     combine_options(tracer);
 }
 
-static void unlink_stream(weft_tracer *tracer, weft_trace_stream *stream)
+static void unlink_subscriber(weft_tracer *tracer, trace_subscriber *subscriber)
 {
-    weft_trace_stream **place = &tracer->streams;
-    while (*place != stream)
+    trace_subscriber **place = &tracer->subscribers;
+    while (*place != subscriber)
         place = &(*place)->next;
-    *place = stream->next;
+    *place = subscriber->next;
     combine_options(tracer);
 }
 
-static bool has_stream(const weft_tracer *tracer, const weft_trace_stream *stream)
+static bool has_subscriber(const weft_tracer *tracer, const trace_subscriber *subscriber)
 {
-    const weft_trace_stream *at = tracer->streams;
-    while (at && at != stream)
+    const trace_subscriber *at = tracer->subscribers;
+    while (at && at != subscriber)
         at = at->next;
     return at != NULL;
 }
 
-static void advance(weft_tracer *tracer)
+/* Returns the generation that has ended, with a reference, or NULL if it was lost. */
+static trace_sealed *advance(weft_tracer *tracer)
 {
     atomic_store_relaxed(&tracer->asked, 0);
-    trace_advance(tracer, false);
+    trace_sealed *sealed = trace_advance(tracer, false);
     schedule_tick(tracer);
+    return sealed;
 }
 
 /* This thread's own M, at the first start. What was refused then may be had at the next. */
@@ -209,63 +280,96 @@ static int enroll(weft_tracer *tracer)
     return rc;
 }
 
-static int start(weft_tracer *tracer, weft_trace_stream *stream)
+/* Tracing begins with it. */
+static int start_first(weft_tracer *tracer, trace_subscriber *subscriber)
 {
-    int rc = stream->options.cpu_hz ? trace_cpu_prepare(tracer, stream->options.memory_budget) : 0;
-    if (rc < 0)
-        return rc;
-    if (tracing(tracer)) {
-        if (stream->options.format != tracer->format)
-            return -EBUSY;
-        advance(tracer);
-        link_stream(tracer, stream);
-        trace_stream_open(stream);
-        return 0;
-    }
-    rc = enroll(tracer);
+    int rc = enroll(tracer);
     if (rc < 0)
         return rc;
     if (!tracer->symbols)
         tracer->symbols = trace_symbols_new(); /* without it names are addresses */
-    tracer->format = stream->options.format;
-    link_stream(tracer, stream);
+    tracer->format = subscriber->format;
+    link_subscriber(tracer, subscriber);
     rc = trace_begin(tracer);
     if (rc < 0) {
-        unlink_stream(tracer, stream);
+        unlink_subscriber(tracer, subscriber);
         trace_cpu_release(tracer);
         return rc;
     }
     schedule_tick(tracer);
-    trace_stream_open(stream);
     return 0;
 }
 
-/* A stream that has not joined, or of before a fork, changes nothing. */
-static int stop(weft_tracer *tracer, weft_trace_stream *stream)
+static int start(weft_tracer *tracer, trace_subscriber *subscriber)
 {
-    if (!has_stream(tracer, stream))
-        return 0;
-    bool last = tracer->streams == stream && !stream->next;
-    if (last) {
-        trace_advance(tracer, true);
-        trace_arena_fini(&tracer->arena);
-    } else if (!stream->ended) {
-        advance(tracer);
+    if (has_subscriber(tracer, subscriber))
+        return -EALREADY;
+    if (tracing(tracer) && subscriber->format != tracer->format)
+        return -EBUSY;
+    int rc = subscriber->cpu_hz ? trace_cpu_prepare(tracer, subscriber->working) : 0;
+    if (rc == 0)
+        rc = subscriber->kind->join(subscriber);
+    if (rc < 0)
+        return rc;
+    if (!tracing(tracer)) {
+        rc = start_first(tracer, subscriber);
+        if (rc < 0)
+            subscriber->kind->leave(subscriber);
+        return rc;
     }
-    unlink_stream(tracer, stream);
+    trace_sealed_unref(advance(tracer));
+    link_subscriber(tracer, subscriber);
+    schedule_tick(tracer);
+    return 0;
+}
+
+/* One that has not joined, or of before a fork, changes nothing. */
+static void stop(weft_tracer *tracer, trace_subscriber *subscriber)
+{
+    if (!has_subscriber(tracer, subscriber))
+        return;
+    bool last = tracer->subscribers == subscriber && !subscriber->next;
+    trace_sealed_unref(last ? trace_advance(tracer, true) : advance(tracer));
+    unlink_subscriber(tracer, subscriber);
     if (last)
         trace_cpu_release(tracer);
+    subscriber->kind->leave(subscriber);
     schedule_tick(tracer);
-    return stream->result.error;
 }
 
 static void stop_all(weft_tracer *tracer)
 {
-    while (tracer->streams) {
-        weft_trace_stream *stream = tracer->streams;
-        (void)stop(tracer, stream);
-        trace_stream_free(stream);
+    while (tracer->subscribers) {
+        trace_subscriber *subscriber = tracer->subscribers;
+        weft_trace_stream *stream = trace_stream_of(subscriber);
+        if (stream) {
+            lock_acquire(&tracer->commands_lock);
+            stream->next_orphan = tracer->orphans;
+            tracer->orphans = stream;
+            lock_release(&tracer->commands_lock);
+        }
+        stop(tracer, subscriber);
     }
+}
+
+/* A run of advances and snapshots. */
+static void execute_advances(weft_tracer *tracer, struct trace_command *command)
+{
+    command_take_advances(tracer, command);
+    trace_sealed *sealed = tracing(tracer) ? advance(tracer) : NULL;
+    while (command) {
+        struct trace_command *next = command->next;
+        int rc = 0;
+        if (command->kind == TRACE_REQUEST_ADVANCE)
+            command->sealed = sealed ? trace_sealed_ref(sealed) : NULL;
+        else if (has_subscriber(tracer, command->subscriber))
+            rc = trace_recorder_take(command->subscriber, command->snapshot);
+        else
+            rc = -EINVAL;
+        command_done(command, rc);
+        command = next;
+    }
+    trace_sealed_unref(sealed);
 }
 
 static void execute(weft_tracer *tracer, struct trace_command *command)
@@ -273,16 +377,15 @@ static void execute(weft_tracer *tracer, struct trace_command *command)
     int rc = 0;
     switch (command->kind) {
     case TRACE_REQUEST_START:
-        rc = start(tracer, command->stream);
+        rc = start(tracer, command->subscriber);
         break;
     case TRACE_REQUEST_STOP:
-        rc = stop(tracer, command->stream);
+        stop(tracer, command->subscriber);
         break;
     case TRACE_REQUEST_ADVANCE:
-        command_take_advances(tracer, command);
-        if (tracing(tracer))
-            advance(tracer);
-        break;
+    case TRACE_REQUEST_SNAPSHOT:
+        execute_advances(tracer, command);
+        return;
     case TRACE_REQUEST_STOP_ALL:
         stop_all(tracer);
         break;
@@ -303,18 +406,29 @@ static void wait_for_work(weft_tracer *tracer)
     (void)base_note_wait(&tracer->wake, timeout);
 }
 
+/* One that was given up is ended soon, but not at once: were there no memory for the next one
+ * either, one would follow the other without a pause. */
+static void hasten_tick(weft_tracer *tracer)
+{
+    uint64_t soon = base_clock_monotonic() + LOST_PATIENCE_NS;
+    if (tracer->next_tick > soon)
+        tracer->next_tick = soon;
+}
+
 /* The generation has grown large. A request that was made while the one before was still being
- * delivered, and both were counted, is stale once that has been freed: ending the new one for it
- * would make it needlessly small. */
+ * collected, and both were counted, is stale once that is sealed: ending the new one for it would
+ * make it needlessly small. */
 static bool must_end_early(weft_tracer *tracer)
 {
     if (!atomic_load_relaxed(&tracer->asked))
         return false;
-    if (trace_arena_is_half_full(&tracer->arena))
+    if (trace_generation_is_large(tracer))
         return true;
-    atomic_store_relaxed(&tracer->asked, 0);
+    (void)atomic_swap_seqcst(&tracer->asked, 0); /* pairs with trace_drainer_ask() */
+    if (atomic_load_relaxed(&trace_slot_of(tracer, tracer->generation)->lost))
+        hasten_tick(tracer);
     /* Who crossed the mark before that store has not asked again; later ones will. */
-    return trace_arena_is_half_full(&tracer->arena);
+    return trace_generation_is_large(tracer);
 }
 
 static struct trace_command *work_until_quit(weft_tracer *tracer)
@@ -329,8 +443,10 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
             execute(tracer, command); /* and it is gone */
         } else if (tracing(tracer) &&
                    (must_end_early(tracer) || base_clock_monotonic() >= tracer->next_tick)) {
-            advance(tracer);
+            trace_sealed_unref(advance(tracer));
         } else if (!trace_cpu_make_room(tracer)) {
+            if (!tracing(tracer))
+                trace_arena_trim(&tracer->arena); /* references may go after the last stop */
             wait_for_work(tracer);
         }
     }
@@ -339,6 +455,7 @@ static struct trace_command *work_until_quit(weft_tracer *tracer)
 static void *drainer_main(void *arg)
 {
     weft_tracer *tracer = arg;
+    trace_drainer_serve(tracer);
     tracer->next_tick = UINT64_MAX;
     struct trace_command *quit_command = work_until_quit(tracer);
     if (tracer->enrolled)

@@ -132,10 +132,9 @@ void trace_flight_begin(trace_flight *flight, unsigned format)
 {
     for (size_t i = 0; i < flight->count; i++)
         store_ordered(&flight->generations[i].state, WIRE_FLIGHT_NONE);
-    for (size_t i = 0; i < flight->carved; i++)
+    for (size_t i = 0; i < flight->count; i++)
         store_ordered(&flight->directory[i].kind, WIRE_FLIGHT_FREE);
     flight->head->format = format;
-    flight->carved = 0;
     atomic_store_relaxed(&flight->closed, false);
 }
 

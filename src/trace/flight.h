@@ -23,7 +23,7 @@ typedef struct trace_flight {
     wire_flight_chunk *directory;
     uint8_t *chunks;
     size_t count;                      /* of chunks */
-    size_t carved;                     /* lock: arena; chunks that were used since tracing began */
+    size_t carved;                     /* lock: arena; chunks that were used since all were free */
     size_t backed;                     /* lock: arena; chunks that have space on disk */
     bool closed;                       /* atomic; tracing is off, and the file stays as it is */
     unsigned long long loads, unloads; /* owner: drainer; the loader's counters at the last list */

@@ -1,34 +1,167 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Design. A stream gets the header when it joins, and whole generations after it. It ends early,
- * and stays what it is, when its receiver fails (its output may then stop within a generation) or
- * when a generation is lost (its output is complete up to there): what came later would contradict
- * the states that a reader has in mind from before. What an ended stream would have been given is
- * counted as lost.
+ * Design. The drainer hands ended generations to a queue, and the stream's own thread writes them
+ * (stream_writer.c). So a receiver that is slow or hangs stops that thread and nothing else, and
+ * what it costs is the queue, which is bounded: a generation that does not fit is lost to this
+ * stream, and so are all that follow until the queue is empty. Then the stream begins anew, with a
+ * segment of its own: the next generation gets a log event about the loss before it ends, and is
+ * taken again.
  *
- * Receivers are served one after the other on the drainer. One that fails does not concern the
- * others; one that is slow delays them, but no writer.
+ * What is in the queue is contiguous with what was written, so it is written still; only a receiver
+ * that fails empties it.
+ *
+ * Rejected. One sender for all slow streams: two that hang would hinder each other. Writing on the
+ * drainer: a receiver that hangs would stop recorders, other streams, and in the end all tracing.
+ * Dropping the oldest of the queue: the receiver may be within it.
  */
 #include "trace/streams.h"
 
 #include "base/fatal.h"
+#include "base/torture.h"
 #include "trace/tracer.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DEFAULT_BUDGET ((size_t)256 << 20)
-#define LEAST_BUDGET   ((size_t)16 * TRACE_CHUNK_SIZE)
-#ifdef WEFT_TORTURE
-#define DEFAULT_PERIOD_NS 1000000u
-#else
-#define DEFAULT_PERIOD_NS 1000000000u
-#endif
 
-static int complete_options(const weft_trace_options *given, weft_trace_options *options)
+static weft_trace_stream *stream_of(trace_subscriber *subscriber)
+{
+    return (weft_trace_stream *)(void *)subscriber;
+}
+
+/* ---- The drainer's side ---- */
+
+void trace_stream_lose_locked(weft_trace_stream *stream, uint64_t bytes, weft_trace_loss why)
+{
+    stream->served = true;
+    stream->losing = true;
+    stream->resuming = false;
+    stream->gap.generations++;
+    stream->gap.bytes += bytes;
+    stream->result.lost_generations++;
+    stream->result.lost_bytes += bytes;
+    if (why != WEFT_TRACE_LOSS_NONE)
+        stream->result.loss = why;
+    if (!stream->can_begin_anew)
+        stream->result.ended = 1;
+}
+
+/* lock held */
+static bool takes(const weft_trace_stream *stream, const trace_sealed *sealed)
+{
+    if (stream->result.ended)
+        return false;
+    if (stream->losing)
+        return stream->resuming;
+    return stream->result.pending_bytes == 0 ||
+           stream->result.pending_bytes + sealed->memory <= stream->sub.hold;
+}
+
+/* lock held */
+static void push_locked(weft_trace_stream *stream, trace_item *item, trace_sealed *sealed)
+{
+    *item = (trace_item){.sealed = trace_sealed_ref(sealed), .begins = stream->resuming};
+    if (item->begins)
+        item->told = stream->told;
+    trace_sealed_expect(sealed);
+    *stream->end = item;
+    stream->end = &item->next;
+    stream->losing = stream->resuming = false;
+    stream->served = true;
+    stream->result.pending_bytes += sealed->memory;
+    stream->result.lost_samples += sealed->lost_samples;
+}
+
+static void deliver(trace_subscriber *subscriber, trace_sealed *sealed)
+{
+    weft_trace_stream *stream = stream_of(subscriber);
+    trace_item *item = torture_refuse("trace stream item") ? NULL : malloc(sizeof *item);
+    lock_acquire(&stream->lock);
+    bool wanted = takes(stream, sealed);
+    /* Who is losing already has the reason of the first. */
+    weft_trace_loss why = stream->losing && !stream->resuming ? WEFT_TRACE_LOSS_NONE
+                          : wanted                            ? WEFT_TRACE_LOSS_MEMORY
+                                                              : WEFT_TRACE_LOSS_SLOW;
+    bool taken = wanted && item;
+    if (taken)
+        push_locked(stream, item, sealed);
+    else
+        trace_stream_lose_locked(stream, sealed->bytes, why);
+    lock_release(&stream->lock);
+    if (taken)
+        base_note_post(&stream->wake);
+    else
+        free(item);
+}
+
+static void lose(trace_subscriber *subscriber, uint64_t bytes)
+{
+    weft_trace_stream *stream = stream_of(subscriber);
+    lock_acquire(&stream->lock);
+    trace_stream_lose_locked(stream, bytes, WEFT_TRACE_LOSS_MEMORY);
+    lock_release(&stream->lock);
+}
+
+static bool announce(trace_subscriber *subscriber, char *text)
+{
+    weft_trace_stream *stream = stream_of(subscriber);
+    lock_acquire(&stream->lock);
+    stream->resuming = stream->losing && !stream->result.ended && stream->result.pending_bytes == 0;
+    bool resuming = stream->resuming;
+    if (resuming) {
+        stream->told = stream->gap;
+        trace_loss_print(text, stream->path ? stream->path : stream->who, stream->gap.generations,
+                         stream->gap.bytes, stream->result.loss, stream->result.error);
+    }
+    lock_release(&stream->lock);
+    return resuming;
+}
+
+static int join(trace_subscriber *subscriber)
+{
+    weft_trace_stream *stream = stream_of(subscriber);
+    atomic_store_relaxed(&stream->finished, 0);
+    int rc = trace_stream_start_writer(stream);
+    if (rc < 0)
+        atomic_store_relaxed(&stream->finished, 1);
+    return rc;
+}
+
+static void close_queue(trace_subscriber *subscriber)
+{
+    weft_trace_stream *stream = stream_of(subscriber);
+    lock_acquire(&stream->lock);
+    stream->closing = true;
+    lock_release(&stream->lock);
+    base_note_post(&stream->wake);
+}
+
+static void forget(trace_subscriber *subscriber)
+{
+    weft_trace_stream *stream = stream_of(subscriber);
+    lock_init(&stream->lock, BASE_RANK_LEAF);
+    stream->joining = stream->finished = 1;
+    stream->first = NULL;
+}
+
+static const trace_subscriber_kind stream_kind = {.join = join,
+                                                  .deliver = deliver,
+                                                  .lose = lose,
+                                                  .announce = announce,
+                                                  .leave = close_queue,
+                                                  .forget = forget};
+
+/* ---- Any thread ---- */
+
+weft_trace_stream *trace_stream_of(trace_subscriber *subscriber)
+{
+    return subscriber->kind == &stream_kind ? stream_of(subscriber) : NULL;
+}
+
+static int read_options(const weft_trace_options *given, weft_trace_options *options)
 {
     *options = (weft_trace_options){0};
     if (given) {
@@ -36,115 +169,61 @@ static int complete_options(const weft_trace_options *given, weft_trace_options 
             return -EINVAL;
         memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
     }
-    options->size = sizeof *options;
-    if (!options->format)
-        options->format = WIRE_VERSION_LATEST;
-    if (!options->generation_ns)
-        options->generation_ns = DEFAULT_PERIOD_NS;
-    if (!options->memory_budget)
-        options->memory_budget = DEFAULT_BUDGET;
-    if (options->memory_budget < LEAST_BUDGET)
-        options->memory_budget = LEAST_BUDGET;
-    return wire_version_is_known(options->format) && options->cpu_hz <= TRACE_CPU_HZ_MAX ? 0
-                                                                                         : -EINVAL;
+    return 0;
 }
 
-int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options,
-                     weft_trace_stream **stream)
+/* Of the budget one half is for what has ended, one for what has not. */
+static int init_subscriber(trace_subscriber *sub, weft_tracer *tracer,
+                           const weft_trace_options *options)
 {
-    weft_trace_options complete;
-    int rc = complete_options(options, &complete);
+    size_t budget = options->memory_budget ? options->memory_budget : DEFAULT_BUDGET;
+    int rc = trace_subscriber_init(sub, &stream_kind, tracer, options->format,
+                                   options->generation_ns, budget, options->cpu_hz);
+    sub->working /= 2;
+    sub->hold = sub->working;
+    sub->large = sub->working / 2;
+    return rc;
+}
+
+int trace_stream_new(weft_tracer *tracer, const weft_trace_options *given, const char *path,
+                     const trace_sink *sink, weft_trace_stream **stream)
+{
+    weft_trace_options options;
+    int rc = read_options(given, &options);
     if (rc < 0)
         return rc;
     weft_trace_stream *made = calloc(1, sizeof *made);
-    if (!made)
-        return -ENOMEM;
-    made->tracer = tracer;
-    made->options = complete;
-    made->fd = -1;
+    char *copy = path ? strdup(path) : NULL;
+    rc = !made || (path && !copy) ? -ENOMEM : init_subscriber(&made->sub, tracer, &options);
+    if (rc < 0) {
+        free(copy);
+        free(made);
+        return rc;
+    }
+    made->segment = sink->fd < 0 ? options.segment : NULL;
+    made->path = copy;
+    made->sink = *sink;
+    made->can_begin_anew = sink->is_file || made->segment;
+    snprintf(made->who, sizeof made->who, sink->fd < 0 ? "callback" : "descriptor %d", sink->fd);
+    made->refs = 1;
+    made->finished = 1;
+    made->end = &made->first;
     made->result.size = sizeof made->result;
+    lock_init(&made->lock, BASE_RANK_LEAF);
     *stream = made;
     return 0;
 }
 
 void trace_stream_free(weft_trace_stream *stream)
 {
-    if (stream->owns_fd)
-        close(stream->fd);
+    trace_sink_close(&stream->sink);
+    free(stream->path);
     free(stream);
 }
 
-/* Waits until a descriptor that does not block takes data again. */
-static int wait_writable(int fd)
+void trace_stream_result(weft_trace_stream *stream, weft_trace_result *result)
 {
-    struct pollfd poller = {.fd = fd, .events = POLLOUT};
-    return poll(&poller, 1, -1) < 0 && errno != EINTR ? -errno : 0;
-}
-
-static int write_fd(int fd, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-        int error = n < 0 ? errno : 0;
-        if (error == EAGAIN || error == EWOULDBLOCK)
-            error = -wait_writable(fd);
-        if (error && error != EINTR)
-            return -error;
-        if (n > 0) {
-            data += n;
-            size -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
-static void give(weft_trace_stream *stream, const void *data, size_t size)
-{
-    if (stream->ended) {
-        stream->result.lost_bytes += size;
-        return;
-    }
-    int rc = stream->fd >= 0 ? write_fd(stream->fd, data, size)
-                             : stream->write(stream->context, data, size);
-    if (rc < 0) {
-        stream->result.error = rc;
-        stream->result.lost_bytes += size;
-        stream->ended = true;
-        return;
-    }
-    stream->result.bytes += size;
-}
-
-static void give_queue(weft_trace_stream *stream, const trace_queue *queue)
-{
-    for (const trace_buffer *buffer = queue->first; buffer; buffer = buffer->next)
-        give(stream, buffer->data, (size_t)(buffer->at - buffer->data));
-}
-
-void trace_stream_open(weft_trace_stream *stream)
-{
-    uint8_t header[WIRE_HEADER_SIZE];
-    wire_header_encode(header, stream->options.format);
-    give(stream, header, sizeof header);
-}
-
-void trace_stream_deliver(weft_trace_stream *stream, const trace_queue *opening,
-                          const trace_queue *batches)
-{
-    static const uint8_t end_mark = WIRE_EV_END_OF_GENERATION;
-    give_queue(stream, opening);
-    give_queue(stream, batches);
-    if (stream->options.format >= 26)
-        give(stream, &end_mark, 1);
-    if (stream->ended)
-        stream->result.lost_generations++;
-    else
-        stream->result.generations++;
-}
-
-void trace_stream_lose(weft_trace_stream *stream, uint64_t bytes)
-{
-    stream->ended = true;
-    stream->result.lost_generations++;
-    stream->result.lost_bytes += bytes;
+    lock_acquire(&stream->lock);
+    *result = stream->result;
+    lock_release(&stream->lock);
 }

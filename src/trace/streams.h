@@ -1,38 +1,85 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: the receivers of a trace. All functions but the constructors and trace_stream_free run
- * on the drainer.
+ * Streams: subscribers that write every generation out, each on a thread of its own.
  */
 #ifndef WEFT_TRACE_STREAMS_H
 #define WEFT_TRACE_STREAMS_H
 
-#include "trace/buffer.h"
+#include "base/futex.h"
+#include "base/lock.h"
+#include "trace/sink.h"
+#include "trace/subscriber.h"
 
 #include <weft/trace.h>
 
+#include <pthread.h>
+
+/* Generations and bytes that are missing between two segments. */
+typedef struct trace_gap {
+    uint64_t generations;
+    uint64_t bytes;
+} trace_gap;
+
+/* A generation that waits for the stream's writer. */
+typedef struct trace_item {
+    struct trace_item *next;
+    trace_sealed *sealed;
+    bool begins;    /* a new segment */
+    trace_gap told; /* the loss that is written down in it */
+} trace_item;
+
 struct weft_trace_stream {
-    weft_trace_stream *next; /* owner: drainer */
-    weft_tracer *tracer;
-    weft_trace_options options; /* complete, with the defaults filled in */
-    weft_trace_write_fn write;
-    void *context;
-    int fd; /* -1: a callback */
-    bool owns_fd;
-    bool ended; /* nothing more is given to it: its receiver failed, or a generation was lost */
+    trace_subscriber sub;          /* first */
+    weft_trace_segment_fn segment; /* constant */
+    char *path;                    /* constant; NULL: not a path */
+    char who[32];                  /* constant; what messages call it if it has no path */
+    bool can_begin_anew;           /* constant; else its first loss ends it */
+
+    uint32_t refs;                  /* lock: tracer.commands_lock; the handle, and who ends it */
+    weft_trace_stream *next_orphan; /* lock: tracer.commands_lock */
+
+    pthread_t thread;
+    uint32_t joining;  /* atomic: somebody waits for the thread's end */
+    uint32_t finished; /* atomic: there is no thread; slept on */
+    base_note wake;    /* the writer */
+
+    /* owner: the writer */
+    trace_sink sink;
+    unsigned number;       /* of the segment */
+    bool header_written;   /* of the segment */
+    bool broken;           /* the receiver failed: a new segment or nothing */
+    uint64_t bytes_before; /* of the segments before */
+
+    base_lock lock; /* rank LEAF; for everything below */
+    trace_item *first, **end;
+    bool closing;  /* nothing comes behind what is in the queue */
+    bool served;   /* it has been active for a generation: its output has at least a header */
+    bool losing;   /* a generation was lost: nothing is taken but a new segment's first */
+    bool resuming; /* the generation that is being ended shall be that */
+    trace_gap gap;
+    trace_gap told; /* of the gap, in the log event of the generation that is being ended */
     weft_trace_result result;
 };
 
-/* Checks the options and makes a stream that no tracer knows yet. Returns 0, -EINVAL or -ENOMEM. */
-int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options,
-                     weft_trace_stream **stream);
+/* Checks the options and makes a stream that no tracer knows yet, and that owns the sink. Returns
+ * 0, -EINVAL or -ENOMEM; then the sink stays the caller's. */
+int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options, const char *path,
+                     const trace_sink *sink, weft_trace_stream **stream);
 void trace_stream_free(weft_trace_stream *stream);
 
-/* Gives the stream its header. */
-void trace_stream_open(weft_trace_stream *stream);
+/* It has left: waits until the writer has written everything and is gone. Any thread but it, and
+ * several at once. */
+void trace_stream_finish(weft_trace_stream *stream);
 
-/* Gives the stream a whole generation, or takes note that it is lost. */
-void trace_stream_deliver(weft_trace_stream *stream, const trace_queue *opening,
-                          const trace_queue *batches);
-void trace_stream_lose(weft_trace_stream *stream, uint64_t bytes);
+/* How it fares. Any thread. */
+void trace_stream_result(weft_trace_stream *stream, weft_trace_result *result);
+
+/* If the subscriber is a stream. */
+weft_trace_stream *trace_stream_of(trace_subscriber *subscriber);
+
+/* Between the drainer's side, streams.c, and the writer's, stream_writer.c. */
+int trace_stream_start_writer(weft_trace_stream *stream);
+/* lock held. A generation is lost; NONE: for the same reason as the one before. */
+void trace_stream_lose_locked(weft_trace_stream *stream, uint64_t bytes, weft_trace_loss why);
 
 #endif

@@ -12,7 +12,6 @@
 #include "trace/tables.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -27,6 +26,7 @@ static void slots_init(weft_tracer *tracer)
         slot->lost = false;
         slot->lost_bytes = 0;
         slot->lost_ticks = 0;
+        slot->full_chunks = 0;
         trace_queue_init(&slot->full);
         trace_queue_init(&slot->opening);
         trace_map_init(&slot->stacks, &tracer->arena, WIRE_FLIGHT_STACKS, 0);
@@ -53,6 +53,7 @@ int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
     tracer->host = *host;
     if (host->heap)
         tracer->heap = *host->heap;
+    tracer->refs = 1;
     lock_init(&tracer->lock, BASE_RANK_TRACE);
     lock_init(&tracer->ms_lock, BASE_RANK_TRACE_MS);
     trace_arena_init(&tracer->arena);
@@ -75,9 +76,75 @@ int weft_tracer_flight(weft_tracer *tracer, const char *path, size_t bytes)
     return rc;
 }
 
+/* ---- Orphans: streams that were ended without their owners ---- */
+
+static void unref_stream(weft_tracer *tracer, weft_trace_stream *stream)
+{
+    lock_acquire(&tracer->commands_lock);
+    bool last = --stream->refs == 0;
+    lock_release(&tracer->commands_lock);
+    if (last)
+        trace_stream_free(stream);
+}
+
+/* One whose writer may still be at work, with a reference. */
+static weft_trace_stream *unfinished_orphan(weft_tracer *tracer)
+{
+    lock_acquire(&tracer->commands_lock);
+    weft_trace_stream *at = tracer->orphans;
+    while (at && atomic_load_acquire(&at->finished)) /* pairs with trace_stream_finish() */
+        at = at->next_orphan;
+    if (at)
+        at->refs++;
+    lock_release(&tracer->commands_lock);
+    return at;
+}
+
+static void finish_orphans(weft_tracer *tracer)
+{
+    for (weft_trace_stream *stream; (stream = unfinished_orphan(tracer));) {
+        trace_stream_finish(stream);
+        unref_stream(tracer, stream);
+    }
+}
+
+/* Its owner is here after all. */
+static void adopt(weft_tracer *tracer, const weft_trace_stream *stream)
+{
+    lock_acquire(&tracer->commands_lock);
+    weft_trace_stream **place = &tracer->orphans;
+    while (*place && *place != stream)
+        place = &(*place)->next_orphan;
+    if (*place)
+        *place = stream->next_orphan;
+    lock_release(&tracer->commands_lock);
+}
+
+static void free_orphans(weft_tracer *tracer)
+{
+    finish_orphans(tracer);
+    while (tracer->orphans) {
+        weft_trace_stream *stream = tracer->orphans;
+        tracer->orphans = stream->next_orphan;
+        unref_stream(tracer, stream);
+    }
+}
+
+/* ---- The end ---- */
+
 void weft_tracer_stop_all(weft_tracer *tracer)
 {
     trace_drainer_request(tracer, TRACE_REQUEST_STOP_ALL, NULL);
+    finish_orphans(tracer);
+}
+
+void trace_tracer_unref(weft_tracer *tracer)
+{
+    if (atomic_sub_acqrel(&tracer->refs, 1) > 1) /* pairs with itself */
+        return;
+    trace_arena_free(&tracer->arena);
+    base_pages_unroot(tracer, sizeof *tracer);
+    base_pages_free(tracer, sizeof *tracer);
 }
 
 void weft_tracer_free(weft_tracer *tracer)
@@ -85,11 +152,19 @@ void weft_tracer_free(weft_tracer *tracer)
     if (!tracer)
         return;
     trace_drainer_request(tracer, TRACE_REQUEST_QUIT, NULL);
-    trace_arena_free(&tracer->arena);
+    free_orphans(tracer);
     if (tracer->symbols)
         trace_symbols_free(tracer->symbols);
-    base_pages_unroot(tracer, sizeof *tracer);
-    base_pages_free(tracer, sizeof *tracer);
+    trace_tracer_unref(tracer);
+}
+
+static void forget_subscribers(weft_tracer *tracer)
+{
+    for (trace_subscriber *sub = tracer->subscribers; sub; sub = sub->next)
+        sub->kind->forget(sub);
+    tracer->subscribers = NULL;
+    for (weft_trace_stream *stream = tracer->orphans; stream; stream = stream->next_orphan)
+        stream->sub.kind->forget(&stream->sub);
 }
 
 /*
@@ -114,7 +189,8 @@ void weft_tracer_after_fork(weft_tracer *tracer)
     tracer->cpu = (trace_cpu){0};
     tracer->m = NULL;
     tracer->enrolled = false;
-    tracer->streams = NULL;
+    forget_subscribers(tracer);
+    tracer->sealed_bytes = 0;
     tracer->symbols = NULL;
     tracer->notes = NULL;
     tracer->notes_count = tracer->notes_room = 0;
@@ -123,85 +199,92 @@ void weft_tracer_after_fork(weft_tracer *tracer)
 
 /* ---- Streams ---- */
 
-static int start_stream(weft_trace_stream *made, weft_trace_stream **stream)
+static int start_stream(weft_tracer *tracer, const weft_trace_options *options, const char *path,
+                        trace_sink *sink, weft_trace_stream **stream)
 {
-    int rc = trace_drainer_request(made->tracer, TRACE_REQUEST_START, made);
-    if (rc < 0)
+    weft_trace_stream *made;
+    int rc = trace_stream_new(tracer, options, path, sink, &made);
+    if (rc < 0) {
+        trace_sink_close(sink);
+        return rc;
+    }
+    rc = trace_drainer_request(tracer, TRACE_REQUEST_START, &made->sub);
+    if (rc < 0) {
+        trace_stream_finish(made);
         trace_stream_free(made);
-    else
+    } else {
         *stream = made;
+    }
     return rc;
 }
 
 int weft_trace_start_path(weft_tracer *tracer, const char *path, const weft_trace_options *options,
                           weft_trace_stream **stream)
 {
-    weft_trace_stream *made;
-    int rc = trace_stream_new(tracer, options, &made);
-    if (rc < 0)
-        return rc;
-    made->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (made->fd < 0) {
-        rc = -errno;
-        trace_stream_free(made);
-        return rc;
-    }
-    made->owns_fd = true;
-    return start_stream(made, stream);
+    trace_sink sink;
+    if (!tracer || !path || !stream)
+        return -EINVAL;
+    int rc = trace_sink_open(&sink, path);
+    return rc < 0 ? rc : start_stream(tracer, options, path, &sink, stream);
 }
 
 int weft_trace_start_fd(weft_tracer *tracer, int fd, const weft_trace_options *options,
                         weft_trace_stream **stream)
 {
-    weft_trace_stream *made;
-    if (fd < 0)
-        return -EBADF;
-    int rc = trace_stream_new(tracer, options, &made);
-    if (rc < 0)
-        return rc;
-    made->fd = fd;
-    return start_stream(made, stream);
+    trace_sink sink = trace_sink_of_fd(fd);
+    if (!tracer || !stream)
+        return -EINVAL;
+    return fd < 0 ? -EBADF : start_stream(tracer, options, NULL, &sink, stream);
 }
 
 int weft_trace_start_callback(weft_tracer *tracer, weft_trace_write_fn write, void *context,
                               const weft_trace_options *options, weft_trace_stream **stream)
 {
-    weft_trace_stream *made;
-    if (!write)
+    trace_sink sink = trace_sink_of_callback(write, context);
+    if (!tracer || !write || !stream)
         return -EINVAL;
-    int rc = trace_stream_new(tracer, options, &made);
-    if (rc < 0)
-        return rc;
-    made->write = write;
-    made->context = context;
-    return start_stream(made, stream);
+    return start_stream(tracer, options, NULL, &sink, stream);
 }
 
 int weft_trace_advance(weft_tracer *tracer)
 {
-    return trace_drainer_request(tracer, TRACE_REQUEST_ADVANCE, NULL);
+    return tracer ? trace_drainer_advance(tracer) : -EINVAL;
+}
+
+int weft_trace_stream_status(weft_trace_stream *stream, weft_trace_result *result)
+{
+    weft_trace_result now;
+    if (!stream || !result || result->size < sizeof result->size)
+        return -EINVAL;
+    trace_stream_result(stream, &now);
+    now.size = result->size;
+    memcpy(result, &now, now.size < sizeof now ? now.size : sizeof now);
+    return 0;
 }
 
 int weft_trace_stop(weft_trace_stream *stream, weft_trace_result *result)
 {
-    int rc = trace_drainer_request(stream->tracer, TRACE_REQUEST_STOP, stream);
-    if (rc == -EDEADLK)
+    if (!stream)
+        return -EINVAL;
+    weft_tracer *tracer = stream->sub.tracer;
+    int rc = trace_drainer_request(tracer, TRACE_REQUEST_STOP, &stream->sub);
+    if (rc < 0)
         return rc;
-    if (result) {
-        size_t size = result->size < sizeof *result ? result->size : sizeof *result;
-        memcpy(result, &stream->result, size);
-        result->size = size;
-    }
-    trace_stream_free(stream);
+    trace_stream_finish(stream);
+    adopt(tracer, stream);
+    if (result)
+        (void)weft_trace_stream_status(stream, result);
+    rc = stream->result.error;
+    unref_stream(tracer, stream);
     return rc;
 }
 
 int weft_trace_enabled(const weft_tracer *tracer)
 {
-    return atomic_load_relaxed(&tracer->generation) != 0;
+    return weft_trace_generation(tracer) != 0;
 }
 
 uint64_t weft_trace_generation(const weft_tracer *tracer)
 {
-    return atomic_load_relaxed(&tracer->generation);
+    return tracer ? atomic_load_relaxed(&tracer->generation) : 0;
 }

@@ -24,9 +24,11 @@
 typedef struct trace_slot {
     trace_queue full;    /* lock: tracer.lock */
     trace_queue opening; /* owner: drainer; the sync batch, delivered first */
+    size_t full_chunks;  /* atomic, written under tracer.lock: queued in full */
     uint64_t lost_bytes; /* lock: tracer.lock */
     bool lost;           /* atomic, written under tracer.lock: given up */
     uint64_t lost_ticks; /* owner: drainer; CPU samples that found no room */
+    uint64_t began;      /* owner: drainer; when the generation was opened */
     trace_map stacks;
     trace_map strings;
     trace_map types; /* of the AllocFree experiment */
@@ -45,8 +47,13 @@ struct weft_tracer {
     weft_trace_heap heap; /* constant; page_size 0: objects are not reported */
     uint64_t gc_seq;      /* the collector's number; with the world stopped or held */
 
+    uint32_t refs; /* atomic: the owner, and each recorder */
+
     trace_arena arena;
-    base_lock lock; /* rank TRACE: the slots' queues */
+    size_t sealed_bytes; /* atomic: of the arena's chunks that sealed generations have */
+    size_t large;        /* atomic: bytes of full buffers at which a generation is ended */
+    size_t working;      /* atomic: bytes that generations may take before they are sealed */
+    base_lock lock;      /* rank TRACE: the slots' queues */
     trace_slot slot[2];
     trace_cpu cpu;
 
@@ -57,14 +64,16 @@ struct weft_tracer {
     base_lock commands_lock;                        /* rank COMMANDS */
     struct trace_command *commands, **commands_end; /* lock: commands_lock */
     bool thread_running;                            /* lock: commands_lock */
+    bool closed;                                    /* lock: commands_lock; no more starts */
     pthread_t thread;                               /* lock: commands_lock */
+    weft_trace_stream *orphans; /* lock: commands_lock; ended by stop_all, handles still valid */
     base_note wake;
     uint32_t asked; /* atomic: end the generation early */
 
     /* owner: drainer */
     weft_trace_m *m; /* its own, from the host */
     bool enrolled;   /* m is registered */
-    weft_trace_stream *streams;
+    struct trace_subscriber *subscribers;
     uint64_t period_ns;
     uint64_t next_tick;
     struct trace_symbols *symbols;
@@ -84,6 +93,22 @@ static inline void trace_generation_reaches(weft_tracer *tracer, uint64_t n, uin
     if (tracer->arena.flight)
         trace_flight_advance(tracer->arena.flight, n, state);
 }
+
+/* The open generation has grown so large that it should end: its full buffers alone, or everything
+ * that is not sealed, half full buffers and tables included. */
+static inline bool trace_generation_is_large(const weft_tracer *tracer)
+{
+    const trace_slot *open = &tracer->slot[atomic_load_relaxed(&tracer->generation) % 2];
+    if (atomic_load_relaxed(&open->full_chunks) * TRACE_CHUNK_SIZE >
+        atomic_load_relaxed(&tracer->large))
+        return true;
+    size_t sealed = atomic_load_relaxed(&tracer->sealed_bytes);
+    size_t used = trace_arena_used(&tracer->arena);
+    return used > sealed && used - sealed > atomic_load_relaxed(&tracer->working) / 2;
+}
+
+/* Gives one reference back; the last one frees the tracer. */
+void trace_tracer_unref(weft_tracer *tracer);
 
 /* Makes the drainer end the generation soon. Any thread, also in a section; at most one wake-up for
  * each request. */
