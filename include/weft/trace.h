@@ -155,6 +155,7 @@ typedef struct weft_trace_recorder_options {
     size_t window_bytes;    /* memory for the generations that are kept; 0: 10 MiB */
     size_t
         memory_budget; /* memory for generations that have not ended; 0: 64 MiB, at least 1 MiB */
+    unsigned cpu_hz;   /* as for streams */
 } weft_trace_recorder_options;
 
 /*

@@ -316,7 +316,7 @@ static trace_sealed *deliver(weft_tracer *tracer, uint64_t n)
         if (sealed)
             sub->kind->deliver(sub, sealed);
         else
-            sub->kind->lose(sub, slot->lost_bytes);
+            sub->kind->lose(sub, slot->lost_bytes, slot->lost_ticks);
     }
     slot->lost_bytes = 0;
     atomic_store_relaxed(&slot->full_chunks, 0);

@@ -306,7 +306,7 @@ static int start(weft_tracer *tracer, trace_subscriber *subscriber)
         return -EALREADY;
     if (tracing(tracer) && subscriber->format != tracer->format)
         return -EBUSY;
-    int rc = subscriber->cpu_hz ? trace_cpu_prepare(tracer, subscriber->working) : 0;
+    int rc = subscriber->cpu_hz ? trace_cpu_prepare(tracer, 2 * subscriber->working) : 0;
     if (rc == 0)
         rc = subscriber->kind->join(subscriber);
     if (rc < 0)

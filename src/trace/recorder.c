@@ -102,9 +102,10 @@ static bool oldest_is_too_much(weft_trace_recorder *recorder)
            memory_held(recorder) > recorder->window_bytes;
 }
 
-static void lose(trace_subscriber *subscriber, uint64_t bytes)
+static void lose(trace_subscriber *subscriber, uint64_t bytes, uint64_t samples)
 {
     weft_trace_recorder *recorder = recorder_of(subscriber);
+    (void)samples;
     lock_acquire(&recorder->lock);
     recorder->lost_since++;
     recorder->lost_since_bytes += bytes;
@@ -118,7 +119,7 @@ static void deliver(trace_subscriber *subscriber, trace_sealed *sealed)
     weft_trace_recorder *recorder = recorder_of(subscriber);
     trace_held *held = torture_refuse("trace held generation") ? NULL : malloc(sizeof *held);
     if (!held) {
-        lose(subscriber, sealed->bytes);
+        lose(subscriber, sealed->bytes, 0);
         return;
     }
     if (recorder->lost_since > 0)

@@ -97,11 +97,12 @@ static void deliver(trace_subscriber *subscriber, trace_sealed *sealed)
         free(item);
 }
 
-static void lose(trace_subscriber *subscriber, uint64_t bytes)
+static void lose(trace_subscriber *subscriber, uint64_t bytes, uint64_t samples)
 {
     weft_trace_stream *stream = stream_of(subscriber);
     lock_acquire(&stream->lock);
     trace_stream_lose_locked(stream, bytes, WEFT_TRACE_LOSS_MEMORY);
+    stream->result.lost_samples += samples;
     lock_release(&stream->lock);
 }
 

@@ -22,7 +22,7 @@ typedef struct trace_subscriber_kind {
     /* Becomes one that has received nothing. Returns 0 or a negative errno value. */
     int (*join)(trace_subscriber *subscriber);
     void (*deliver)(trace_subscriber *subscriber, trace_sealed *sealed);
-    void (*lose)(trace_subscriber *subscriber, uint64_t bytes);
+    void (*lose)(trace_subscriber *subscriber, uint64_t bytes, uint64_t samples);
     /* True, and what was lost in words of at most TRACE_LOSS_TEXT bytes, if the generation that is
      * about to end shall be the first after a loss. */
     bool (*announce)(trace_subscriber *subscriber, char *text);
