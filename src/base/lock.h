@@ -39,13 +39,14 @@ typedef enum base_lock_rank {
 } base_lock_rank;
 
 typedef struct base_lock {
-    uint32_t word; /* atomic: 0 free, 1 held, 2 held and somebody sleeps */
-    uint32_t rank; /* base_lock_rank */
+    uint32_t word;     /* atomic: 0 free, 1 held */
+    uint16_t rank;     /* base_lock_rank */
+    uint16_t sleepers; /* atomic: threads that wait in the kernel, or are about to */
 } base_lock;
 
 #define BASE_LOCK_INIT(r)                                                                          \
     {                                                                                              \
-        0, BASE_RANK_##r                                                                           \
+        0, BASE_RANK_##r, 0                                                                        \
     }
 
 void base_lock_slow(base_lock *lock);
@@ -62,8 +63,7 @@ void base_unlock_check(base_lock *lock);
 
 static inline void lock_init(base_lock *lock, base_lock_rank rank)
 {
-    lock->word = 0;
-    lock->rank = rank;
+    *lock = (base_lock){.rank = (uint16_t)rank};
 }
 
 /* Never waits, so it can deadlock with nobody: any rank, in any order. */
@@ -93,10 +93,14 @@ static inline void lock_acquire_same(base_lock *lock)
         base_lock_slow(lock);
 }
 
+/* No locked instruction, and no look at the lock once it is free: it may be gone then. See lock.c.
+ */
 static inline void lock_release(base_lock *lock)
 {
     base_unlock_check(lock);
-    if (unlikely(atomic_swap_release(&lock->word, 0) == 2))
+    uint16_t sleepers = atomic_load_relaxed(&lock->sleepers);
+    atomic_store_release(&lock->word, 0); /* pairs with the swaps that take it */
+    if (unlikely(sleepers))
         base_unlock_slow(lock);
 }
 

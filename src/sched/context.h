@@ -27,19 +27,24 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #ifdef WEFT_WITH_VALGRIND
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #endif
 
-/* Saves the callee-saved registers on the current stack and its pointer in *save, and goes on where
- * `to` was saved. */
-void weft_context_switch(void **save, void *to) __attribute__((visibility("hidden")));
+/* weft_context_switch(save, to): the current context is saved, and goes on where `to` was. */
+#if defined(__x86_64__)
+#include "sched/arch/context_x86_64.h"
+#elif defined(__aarch64__)
+#include "sched/arch/context_aarch64.h"
+#else
+#error "weft: unknown processor; src/sched/arch needs its context switch"
+#endif
 
 /* Where a new goroutine's first switch arrives: calls goroutine_begin(), then fn(arg), then
  * goroutine_end(). Its frame pointer is zero, which ends every walk of the stack. */
 void weft_context_entry(void) __attribute__((visibility("hidden")));
 
-/* Lays out the first frame below `top` (16-byte aligned); returns the saved stack pointer. */
-void *context_make(void *top, void (*fn)(void *), void *arg);
+/* Lays out the first frame below `top` (16-byte aligned). */
+void context_make(struct saved_context *context, void *top, void (*fn)(void *), void *arg);
 
 /* The sanitizers' part before a switch. save: where ASan keeps the fake stack of the context that
  * is left (NULL: it ends); fiber, low, size: the context that is entered. */
@@ -95,6 +100,25 @@ static inline void context_stack_unregister(unsigned id)
     VALGRIND_STACK_DEREGISTER(id);
 #else
     (void)id;
+#endif
+}
+
+/* Brackets a look at a stack that may be in use meanwhile: what it finds is a guess until it is
+ * proven (census.c), and nothing for valgrind to complain of. [result, result + size) was found. */
+static inline void context_guess_begin(void)
+{
+#ifdef WEFT_WITH_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void context_guess_end(const void *result, size_t size)
+{
+#ifdef WEFT_WITH_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    VALGRIND_MAKE_MEM_DEFINED(result, size);
+#else
+    (void)result, (void)size;
 #endif
 }
 

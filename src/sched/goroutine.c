@@ -13,6 +13,7 @@
 #include "sched/goroutine.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/pages.h"
 #include "sched/context.h"
@@ -37,6 +38,30 @@ static struct {
     char *cut, *cut_end;    /* lock: lock; what is left of the latest slab */
     struct g *all;          /* atomic; pushed under lock, walked without */
 } pool = {.lock = BASE_LOCK_INIT(GPOOL)};
+
+/* Goroutines made and ended by who held each P; atomic, owner: that M. Apart from the Ps, so that
+ * they can be read at any time. */
+static struct {
+    uint64_t created, ended;
+} __attribute__((aligned(BASE_CACHE_LINE))) counts[MAX_PROCS];
+static uint64_t created_without_p; /* atomic */
+
+void goroutines_count_reset(void)
+{
+    memset(counts, 0, sizeof counts);
+    atomic_store_relaxed(&created_without_p, 0);
+}
+
+void goroutines_count(uint64_t *created, uint64_t *alive)
+{
+    uint64_t ended = 0;
+    *created = atomic_load_relaxed(&created_without_p);
+    for (uint32_t i = 0; i < MAX_PROCS; i++) {
+        ended += atomic_load_relaxed(&counts[i].ended);
+        *created += atomic_load_relaxed(&counts[i].created);
+    }
+    *alive = *created > ended ? *created - ended : 0; /* the counts are not of one moment */
+}
 
 struct g *goroutines_first(void)
 {
@@ -194,7 +219,8 @@ static _Noreturn void end_current(struct m *m, int result)
     if (g->scope)
         scope_leave(m, g->scope, result);
     annotations_drop(g);
-    atomic_sub_relaxed(&sched.alive, 1);
+    uint64_t *ended = &counts[m->p->id].ended;
+    atomic_store_relaxed(ended, *ended + 1);
     hook_go_end(m);
     sched_switch_away(m, AFTER_FREE, g);
     fatal("a goroutine that has ended was continued");
@@ -218,6 +244,16 @@ void weft_goexit(void)
     end_current(m, 0);
 }
 
+static void count_created(struct m *m)
+{
+    if (m && m->p) {
+        uint64_t *created = &counts[m->p->id].created;
+        atomic_store_relaxed(created, *created + 1);
+    } else {
+        atomic_add_relaxed(&created_without_p, 1);
+    }
+}
+
 struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
 {
     struct g *g = goroutine_get(m, stack_size);
@@ -233,9 +269,8 @@ struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *a
     g->context = NULL;
     g->scope = NULL;
     context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
-    g->sp = context_make((void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
-    atomic_add_relaxed(&sched.created, 1);
-    atomic_add_relaxed(&sched.alive, 1);
+    context_make(&g->saved, (void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
+    count_created(m);
     hook_go_create(m, g);
     return g;
 }

@@ -30,4 +30,10 @@ struct g *goroutines_first(void);
  * did not end). */
 void goroutines_free(bool some_are_out);
 
+/* How many were made, and how many are there. Any thread, at any time. reset: no goroutine is
+ * there.
+ */
+void goroutines_count_reset(void);
+void goroutines_count(uint64_t *created, uint64_t *alive);
+
 #endif

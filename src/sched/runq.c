@@ -30,13 +30,38 @@ void runq_push_owner(struct runq *q, struct g *g, struct g **out, unsigned *coun
     }
 }
 
-struct g *runq_next_swap_owner(struct runq *q, struct g *g)
+struct g *runq_next_swap_owner(struct runq *q, struct g *g, bool alone)
 {
+    if (alone) {
+        struct g *old = atomic_load_relaxed(&q->next_one);
+        atomic_store_relaxed(&q->next_one, g);
+        return old;
+    }
     return atomic_swap_acqrel(&q->next_one, g); /* pairs with the swap of a thief or of the owner */
 }
 
-struct g *runq_pop_owner(struct runq *q, bool *inherits)
+/* Without thieves (3). */
+static struct g *pop_alone(struct runq *q, bool *inherits)
 {
+    struct g *g = atomic_load_relaxed(&q->next_one);
+    if (g) {
+        atomic_store_relaxed(&q->next_one, NULL);
+        *inherits = true;
+        return g;
+    }
+    uint32_t head = atomic_load_relaxed(&q->head);
+    *inherits = false;
+    if (head == q->tail)
+        return NULL;
+    g = atomic_load_relaxed(&q->ring[head % RUNQ_SIZE]);
+    atomic_store_relaxed(&q->head, head + 1);
+    return g;
+}
+
+struct g *runq_pop_owner(struct runq *q, bool *inherits, bool alone)
+{
+    if (alone)
+        return pop_alone(q, inherits);
     if (atomic_load_relaxed(&q->next_one)) {
         struct g *g = atomic_swap_acqrel(&q->next_one, NULL);
         if (g) {

@@ -13,6 +13,10 @@
  *   2. A slot in [head, tail) is not overwritten before head has passed it: the owner fills it only
  * if tail - head (head read with acquire) is below the size. Without that a thief that has copied a
  * slot but not yet moved head could hand out a goroutine which is no longer there.
+ *   3. Thieves have Ps of their own. While there is one P there is none, and the owner takes
+ * without a locked instruction (`alone`). The number of Ps changes while no M is inside the
+ * runtime, so it is the same before and after an operation; what one M did alone, another finds
+ * done, as the P was handed to it.
  */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
@@ -36,11 +40,11 @@ struct runq {
 void runq_push_owner(struct runq *q, struct g *g, struct g **out, unsigned *count);
 
 /* Puts g into the slot and returns what was there (NULL if nothing). */
-struct g *runq_next_swap_owner(struct runq *q, struct g *g);
+struct g *runq_next_swap_owner(struct runq *q, struct g *g, bool alone);
 
 /* Takes the slot, else the first of the ring. *inherits: it came from the slot, so it shares the
  * waker's time slice. */
-struct g *runq_pop_owner(struct runq *q, bool *inherits);
+struct g *runq_pop_owner(struct runq *q, bool *inherits, bool alone);
 
 /* Takes half of the victim's ring into q (empty, the caller's) and returns one of them; the slot
  * only if take_next and the ring is empty. */

@@ -217,7 +217,8 @@ static void set_up(const weft_options *options)
     sched.ending = 0;
     sched.main_done.word = 0;
     sched.goid = MAIN_GOROUTINE;
-    sched.created = sched.alive = sched.revocations = sched.world_stops = 0;
+    sched.revocations = sched.world_stops = 0;
+    goroutines_count_reset();
     sched.last_poll = (int64_t)base_clock_now();
     atomic_store_relaxed(&sched.virtual_now, sched.last_poll);
     atomic_store_relaxed(&sched.virtual_time, options->virtual_time);
@@ -408,8 +409,7 @@ void weft_stats_get(weft_stats *stats)
 {
     weft_stats now = {.size = stats->size};
     if (atomic_load_acquire(&sched.running)) { /* pairs with start() */
-        now.goroutines = atomic_load_relaxed(&sched.alive);
-        now.created = atomic_load_relaxed(&sched.created);
+        goroutines_count(&now.created, &now.goroutines);
         now.procs = atomic_load_relaxed(&sched.proc_count);
         now.threads = count_machines();
         now.revocations = atomic_load_relaxed(&sched.revocations);

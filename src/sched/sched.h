@@ -51,8 +51,13 @@ enum g_status {
     G_WAITING = WEFT_TRACE_G_WAITING,
 };
 
+/* Where something goes on that does not run (context.h). arch/ knows the layout. */
+struct saved_context {
+    void *sp, *fp, *pc;
+};
+
 struct g {
-    void *sp;            /* saved stack pointer while it does not run */
+    struct saved_context saved; /* while it does not run */
     struct g *next;      /* link of the one list it is on: run queue overflow, ready list, pool */
     struct m *m;         /* atomic; the M that runs it or holds it in a system call, else NULL */
     uint32_t status;     /* atomic: enum g_status */
@@ -98,8 +103,8 @@ struct m {
     struct g *g; /* current goroutine, NULL on the scheduler's own stack; owner: as p */
     enum after_switch after;
     void *after_arg;
-    void *sp;      /* of the scheduler's own context while a goroutine runs */
-    bool spinning; /* looks for work with a P; counted in sched.spinning */
+    struct saved_context saved; /* the scheduler's own, while a goroutine runs */
+    bool spinning;              /* looks for work with a P; counted in sched.spinning */
     uint32_t random;
     base_note wake;      /* an idle M sleeps here; next_p says what it was woken for */
     struct p *next_p;    /* lock: sched.lock */
@@ -200,8 +205,6 @@ struct sched {
     uint32_t max_threads;
 
     uint64_t goid;                     /* atomic: the last number handed out to a P's cache */
-    uint64_t created;                  /* atomic */
-    uint64_t alive;                    /* atomic */
     uint64_t revocations, world_stops; /* atomic */
     int64_t last_poll;                 /* atomic: when the poller was last asked */
 
@@ -213,6 +216,13 @@ struct sched {
     weft_tracer *tracer;
 };
 extern struct sched sched __attribute__((visibility("hidden"))); /* no detour through the GOT */
+
+/* There is one P, so that nobody steals (runq.h). By the holder of a P, inside, or with its M held.
+ */
+static inline bool sched_alone(void)
+{
+    return atomic_load_relaxed(&sched.proc_count) == 1;
+}
 
 /* ---- machine.c: this thread's M ---- */
 

@@ -152,12 +152,12 @@ static struct m *switch_from(struct m *m, struct g *from, struct g *to)
     void **save = m->after == AFTER_FREE ? NULL : &fake;
     if (to) {
         context_announce(save, to->fiber, to->stack_low, (size_t)((char *)to - to->stack_low));
-        weft_context_switch(&from->sp, to->sp);
+        weft_context_switch(&from->saved, &to->saved);
     } else {
         m->g = NULL;
         context_announce(save, m->fiber, m->stack_low,
                          (size_t)((char *)m->stack_high - (char *)m->stack_low));
-        weft_context_switch(&from->sp, m->sp);
+        weft_context_switch(&from->saved, &m->saved);
     }
     context_arrived(fake);
     m = m_self();
@@ -191,7 +191,7 @@ static struct g *pick_local(struct p *p, bool *inherits)
         return NULL;
     if (timers_due(p))
         return NULL;
-    return runq_pop_owner(&p->runq, inherits);
+    return runq_pop_owner(&p->runq, inherits, sched_alone());
 }
 
 /* traced: events of the start are to be emitted; a constant, so that the usual case has no test for
@@ -219,7 +219,7 @@ static void run_goroutine(struct m *m, struct g *g, bool inherits)
     void *fake = NULL;
     make_current(m, g, inherits, true);
     context_announce(&fake, g->fiber, g->stack_low, (size_t)((char *)g - g->stack_low));
-    weft_context_switch(&m->sp, g->sp);
+    weft_context_switch(&m->saved, &g->saved);
     context_arrived(fake);
     sched_arrive(m);
 }
@@ -253,7 +253,7 @@ static inline void enqueue_ready(struct m *m, struct g *g)
         sched_global_put(g);
         return;
     }
-    struct g *displaced = runq_next_swap_owner(&m->p->runq, g);
+    struct g *displaced = runq_next_swap_owner(&m->p->runq, g, sched_alone());
     if (displaced) {
         local_put(m->p, displaced);
         proc_wake_one();
@@ -307,7 +307,7 @@ void sched_enqueue_new(struct m *m, struct g *g)
         sched_global_put(g);
         return;
     }
-    struct g *displaced = runq_next_swap_owner(&m->p->runq, g);
+    struct g *displaced = runq_next_swap_owner(&m->p->runq, g, sched_alone());
     if (displaced)
         local_put(m->p, displaced);
     proc_wake_one();
@@ -315,7 +315,7 @@ void sched_enqueue_new(struct m *m, struct g *g)
 
 void sched_slice_over(struct p *p)
 {
-    struct g *next = runq_next_swap_owner(&p->runq, NULL);
+    struct g *next = runq_next_swap_owner(&p->runq, NULL, sched_alone());
     if (next)
         local_put(p, next);
 }
@@ -382,7 +382,7 @@ static struct g *take_polled(struct m *m)
         return NULL;
     sched_ready_list(m, &ready);
     bool inherits;
-    return runq_pop_owner(&m->p->runq, &inherits);
+    return runq_pop_owner(&m->p->runq, &inherits, sched_alone());
 }
 
 static void run_due_timers(struct m *m)
@@ -422,7 +422,7 @@ static struct g *steal_work(struct m *m)
     if (timers_earliest() <= timer_now_loose()) {
         run_due_timers(m);
         bool inherits;
-        return runq_pop_owner(&m->p->runq, &inherits);
+        return runq_pop_owner(&m->p->runq, &inherits, sched_alone());
     }
     return NULL;
 }
@@ -459,7 +459,7 @@ static struct g *look_near(struct m *m, bool *inherits)
     }
     if (timers_due(p))
         timers_run(m, p, timer_now_loose());
-    if ((g = runq_pop_owner(&p->runq, inherits)))
+    if ((g = runq_pop_owner(&p->runq, inherits, sched_alone())))
         return g;
     if ((g = take_global(m, GLOBAL_BATCH)))
         return g;

@@ -9,6 +9,7 @@
 #include "sched/trace_host.h"
 
 #include "base/thread.h"
+#include "sched/context.h"
 #include "sched/cpu_running.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
@@ -152,8 +153,10 @@ static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_tra
         if (view.status == G_SYSCALL && m)
             view.m_tid = m->trace.tid;
         if (stacks && view.status != G_DEAD && view.status != G_RUNNING) {
+            context_guess_begin();
             view.pcs = pcs;
             view.depth = hook_walk(g, pcs, WEFT_TRACE_MAX_FRAMES);
+            context_guess_end(pcs, view.depth * sizeof *pcs);
         }
         fn(arg, &view);
     }

@@ -108,7 +108,7 @@ static void evacuate(struct p *p, struct p *heir)
     bool inherits;
     struct g *g;
     struct g_list list = {0};
-    while ((g = runq_pop_owner(&p->runq, &inherits)))
+    while ((g = runq_pop_owner(&p->runq, &inherits, true)))
         g_list_push(&list, g);
     sched_global_append(
         &list); /* nobody is woken while the world stands: resize() does it at its end */

@@ -65,7 +65,7 @@ static void release_what_is_free(void *unused)
 static void use_without_init(void *unused)
 {
     (void)unused;
-    base_lock l = {0, 999};
+    base_lock l = {.rank = 999};
     lock_acquire(&l);
 }
 
