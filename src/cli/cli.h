@@ -34,6 +34,7 @@ int cli_task(int argc, char **argv);
 int cli_regions(int argc, char **argv);
 int cli_logs(int argc, char **argv);
 int cli_critical_path(int argc, char **argv);
+int cli_diff(int argc, char **argv);
 int cli_stw(int argc, char **argv);
 int cli_gc(int argc, char **argv);
 int cli_mmu(int argc, char **argv);
@@ -51,6 +52,9 @@ struct cli_option {
  * 2 after a usage error. options ends with an entry without a name.
  */
 int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand);
+/* The same for one operand to at most a number of them; those that are not given are NULL. */
+int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
+                       const char **operands, int most);
 
 /* Says what is wrong with the usage; returns 2. */
 int cli_usage(const char *command, const char *format, ...) WEFT_PRINTF(2, 3);

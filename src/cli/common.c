@@ -132,10 +132,12 @@ static int take_option(int argc, char **argv, int *at, const struct cli_option *
     return 0;
 }
 
-int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand)
+int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
+                       const char **operands, int most)
 {
     bool plain = false; /* after -- */
-    *operand = NULL;
+    int count = 0;
+    memset(operands, 0, (size_t)most * sizeof *operands);
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (!plain && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0))
@@ -146,13 +148,19 @@ int cli_parse(int argc, char **argv, const struct cli_option *options, const cha
             int status = take_option(argc, argv, &i, options);
             if (status)
                 return status;
-        } else if (*operand) {
-            return cli_usage(argv[0], "one file only, not also %s", arg);
+        } else if (count == most) {
+            return most == 1 ? cli_usage(argv[0], "one file only, not also %s", arg)
+                             : cli_usage(argv[0], "what is %s?", arg);
         } else {
-            *operand = arg;
+            operands[count++] = arg;
         }
     }
-    return *operand ? -1 : cli_usage(argv[0], "which file?");
+    return count ? -1 : cli_usage(argv[0], "which file?");
+}
+
+int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand)
+{
+    return cli_parse_operands(argc, argv, options, operand, 1);
 }
 
 bool cli_take_id(int *argc, char **argv, uint64_t *id)

@@ -182,6 +182,19 @@ const struct cli_command cli_commands[] = {
      "  -j, --json          JSON: all sums and steps, with stacks; times in nanoseconds\n"
      "  -f, --folded        folded stacks for flame graphs, in nanoseconds\n",
      cli_critical_path},
+    {"diff", "what became slower from one run to another",
+     "Usage: weft diff [--top N] [--system] [--json] FIRST SECOND\n"
+     "\n"
+     "Compares the traces of two runs (- is the standard input): for each group of goroutines "
+     "(those\n"
+     "with one entry function), and in it for running, waiting for a proc, system calls and each\n"
+     "reason to block. The largest effect stands first: the time that the second run's goroutines\n"
+     "spent beyond what as many of the first run's would have.\n"
+     "\n"
+     "  -n, --top N   N rows of either sort (15 by default; 0 is all)\n"
+     "      --system  also goroutines of the runtime\n"
+     "  -j, --json    JSON with all rows; times in nanoseconds\n",
+     cli_diff},
     {"stw", "stops of the world",
      "Usage: weft stw [--top N] [--json] FILE\n"
      "\n"

@@ -43,7 +43,7 @@ is_json() {
 }
 
 WEFT_TRACE=whole.trace WEFT_PROCS=2 "$program" >/dev/null
-for command in summary goroutines goroutine profile critical-path stw gc mmu tasks task regions logs; do
+for command in summary goroutines goroutine profile critical-path stw gc mmu tasks task regions logs diff; do
     expect 0 "$command --help" "$tool" $command --help
     shows "Usage: weft $command" out
     expect 2 "$command without a file" "$tool" $command
@@ -124,6 +124,21 @@ expect 2 "regions in an odd order" "$tool" regions --list --sort odd whole.trace
 expect 1 "a task that is not there" "$tool" task whole.trace 5
 shows "task 5 does not begin" err
 expect 2 "task without id" "$tool" task whole.trace
+
+WEFT_TRACE=other.trace WEFT_PROCS=1 "$program" >/dev/null
+expect 0 diff "$tool" diff whole.trace other.trace
+shows "what became slower" out
+expect 0 "diff --json with the standard input" "$tool" diff --json whole.trace - <other.trace
+is_json
+shows '"file": "<stdin>"' out
+expect 2 "diff of one file" "$tool" diff whole.trace
+expect 2 "diff of three files" "$tool" diff whole.trace other.trace whole.trace
+expect 1 "diff with no file" "$tool" diff whole.trace missing.trace
+expect 0 "diff of a trace with itself" "$tool" diff --system --json whole.trace whole.trace
+if grep '"effect_ns"' out | grep -qv '"effect_ns": 0,'; then
+    echo "$what: an effect"
+    failed=1
+fi
 
 size=$(wc -c <whole.trace)
 head -c $((size * 2 / 3)) whole.trace >cut
