@@ -52,6 +52,13 @@ typedef struct weft_options {
  * says so; WEFT_CPUPROFILE=FILE profiles it (weft/profile.h); WEFT_FLIGHT=FILE keeps the tracer's
  * memory in that file, for `weft recover` after the process has died (weft_tracer_flight).
  *
+ * Traces are also completed when the process ends in another way: by exit(), by a fatal error of
+ * weft, or by SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGABRT. For these signals weft_run() installs
+ * handlers, which pass them on to those that the program had installed before, or to the default
+ * action, so that the process dies as it would have done anyway; they are gone when it returns. A
+ * completion that is not possible (a lock of the tracer is held) ends after 10 s. A goroutine that
+ * overflows its stack is named, with its backtrace, before the process dies of SIGSEGV.
+ *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a
  * goroutine. Returns fn's result (0 or positive by convention) or a negative errno value, with a
  * line on standard error, if the runtime cannot start: -EBUSY it runs already, -EINVAL bad option,

@@ -293,6 +293,15 @@ WEFT_API int weft_tracer_flight(weft_tracer *tracer, const char *path, size_t by
  * host that is about to end, while it still works. Any thread but the tracer's. */
 WEFT_API void weft_tracer_stop_all(weft_tracer *tracer);
 
+/*
+ * The process is about to die while one of its threads is inside the host, where nobody can say
+ * what it was doing. From now on the host may refuse attach, leave Ps and running Gs out of each_p
+ * and each_g, and let world_hold and world_stop return though the world does not stand still; the
+ * generation that is open is the last of every trace, and ends with the next advance or stop.
+ * Async-signal-safe; before the first of these happens.
+ */
+WEFT_API void weft_tracer_dying(weft_tracer *tracer);
+
 /* Stops every stream that is still active, ends the tracer's thread and frees the tracer. Every M
  * but the tracer's own is unregistered before. */
 WEFT_API void weft_tracer_free(weft_tracer *tracer);

@@ -53,4 +53,7 @@ void os_signal_stack_set(void *low, size_t size);
 /* Takes it away, if it is that one. */
 void os_signal_stack_clear(const void *low);
 
+/* Where a signal's thread was. context: the handler's third argument. */
+void os_signal_place(const void *context, os_interrupted *at);
+
 #endif

@@ -255,6 +255,14 @@ void os_tick_stop(os_tick_timer *timer)
     errno = saved;
 }
 
+/* ---- Other signals ---- */
+
+void os_signal_place(const void *context, os_interrupted *at)
+{
+    *at = (os_interrupted){.pc = 0};
+    read_registers(context, at);
+}
+
 /* ---- Alternate stacks ---- */
 
 void os_signal_stack_set(void *low, size_t size)

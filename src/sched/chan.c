@@ -205,8 +205,10 @@ void chan_close(struct m *m, struct weft_chan *c)
 {
     struct waiter *list = NULL, **link = &list;
     lock_acquire(&c->lock);
-    if (c->closed)
+    if (c->closed) {
+        lock_release(&c->lock); /* others may need it until the end */
         fatal("close of a closed channel");
+    }
     c->closed = true;
     take_all(c, &c->receivers, &link, true);
     take_all(c, &c->senders, &link, false);

@@ -2,20 +2,19 @@
 /*
  * The dump of goroutines after a fatal error.
  *
- * It is printed by a thread made for the purpose: names of functions need more stack than a
- * goroutine has, and locks that the failing goroutine holds are none of its business. The other
- * threads run on meanwhile, so what is printed about goroutines that run is a guess; it reads
- * nothing that could fault (weft_trace_walk).
+ * It is printed by another thread (crash.c): names of functions need more stack than a goroutine
+ * has, and locks that the failing goroutine holds are none of its business. The other threads run
+ * on meanwhile, so what is printed about goroutines that run is a guess; it reads nothing that
+ * could fault (weft_trace_walk).
  */
 #include "sched/dump.h"
 
-#include "base/thread.h"
 #include "sched/goroutine.h"
 #include "sched/trace_hooks.h"
 #include "trace/symbols.h"
 #include "wire/reasons.h"
 
-enum { DUMPED = 64, DUMP_FRAMES = 32, DUMP_PATIENCE_MS = 5000 };
+enum { DUMPED = 64, DUMP_FRAMES = 32 };
 
 static const char *state_name(const struct g *g)
 {
@@ -43,8 +42,8 @@ static void print_goroutine(trace_symbols *symbols, const struct g *g, bool curr
 {
     uintptr_t pcs[DUMP_FRAMES];
     unsigned depth = hook_walk(g, pcs, DUMP_FRAMES);
-    base_print("goroutine %lu [%s]%s:", (unsigned long)g->trace.id, state_name(g),
-               current ? " (the one that failed)" : "");
+    base_print("goroutine %lu [%s]%s:", (unsigned long)atomic_load_relaxed(&g->trace.id),
+               state_name(g), current ? " (the one that failed)" : "");
     for (unsigned i = 0; i < depth; i++) {
         trace_frame frames[8];
         unsigned n = trace_symbols_resolve(symbols, pcs[i], i == 0, frames, 8);
@@ -53,20 +52,15 @@ static void print_goroutine(trace_symbols *symbols, const struct g *g, bool curr
     }
 }
 
-static struct {
-    struct g *current;
-    base_note done;
-} dump;
-
-static void *dump_main(void *arg)
+void dump_goroutines(const struct g *current)
 {
-    (void)arg;
     trace_symbols *symbols = trace_symbols_new();
     unsigned printed = 0, left_out = 0;
-    if (dump.current)
-        print_goroutine(symbols, dump.current, true);
+    if (current)
+        print_goroutine(symbols, current, true);
     for (struct g *g = goroutines_first(); g; g = g->all_next) {
-        if (g == dump.current || g->system || atomic_load_relaxed(&g->status) == G_DEAD)
+        if (g == current || atomic_load_relaxed(&g->system) ||
+            atomic_load_relaxed(&g->status) == G_DEAD)
             continue;
         if (printed < DUMPED)
             print_goroutine(symbols, g, false);
@@ -75,25 +69,5 @@ static void *dump_main(void *arg)
     }
     if (left_out)
         base_print("… and %u more goroutines", left_out);
-    base_note_post(&dump.done);
-    return NULL;
-}
-
-static void print_goroutines(void)
-{
-    pthread_t thread;
-    struct m *m = m_self();
-    if (!atomic_load_acquire(&sched.running)) /* pairs with start() in runtime.c */
-        return;
-    dump.current = m ? m->g : NULL;
-    if (dump.current) /* its stack begins here, not where it entered the runtime last */
-        g_set_place(dump.current, __builtin_frame_address(0),
-                    (uintptr_t)__builtin_return_address(0));
-    if (base_thread_start(&thread, "weft-dump", dump_main, NULL) == 0)
-        base_note_wait(&dump.done, DUMP_PATIENCE_MS * INT64_C(1000000));
-}
-
-void dump_on_fatal(void)
-{
-    base_fatal_hook(print_goroutines);
+    trace_symbols_free(symbols);
 }

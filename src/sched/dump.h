@@ -4,7 +4,9 @@
 #ifndef WEFT_SCHED_DUMP_H
 #define WEFT_SCHED_DUMP_H
 
-/* From now on fatal() prints all goroutines after its message. */
-void dump_on_fatal(void);
+struct g;
+
+/* Prints all goroutines, `current` first (NULL: none failed). On a plain thread. */
+void dump_goroutines(const struct g *current);
 
 #endif

@@ -263,7 +263,7 @@ struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *a
     atomic_store_relaxed(&g->trace.id, m ? goroutine_new_id(m) : MAIN_GOROUTINE);
     g->fn = fn;
     g->arg = arg;
-    g->system = system;
+    atomic_store_relaxed(&g->system, system);
     g_set_place(g, NULL, (uintptr_t)fn);
     annotations_inherit(g, m ? m->g : NULL);
     g->context = NULL;

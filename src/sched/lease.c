@@ -3,6 +3,7 @@
 #include "sched/lease.h"
 
 #include "base/thread.h"
+#include "sched/crash.h"
 #include "sched/goroutine.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
@@ -22,7 +23,7 @@ bool lease_is_outside(struct m *m)
 void lease_wait_outside(struct m *m)
 {
     unsigned spins = 0;
-    while (!lease_is_outside(m))
+    while (!lease_is_outside(m) && !crash_is_inside())
         base_backoff(&spins);
 }
 

@@ -149,8 +149,10 @@ int poll_close(struct m *m, struct poll_desc *desc)
     struct g_list ready = {0};
 
     lock_acquire(&desc->lock);
-    if (desc->closing)
+    if (desc->closing) {
+        lock_release(&desc->lock); /* others may need it until the end */
         fatal("a connection or listener (descriptor %d) is closed for the second time", desc->fd);
+    }
     desc->closing = true;
     for (int mode = 0; mode < POLL_MODES; mode++)
         poll_side_wake(desc, mode, -ECANCELED, &ready);

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "base/thread.h"
-#include "sched/dump.h"
+#include "sched/crash.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
@@ -282,6 +282,7 @@ static void end(void)
         stop_profile();
     stop_whole_run();
     weft_tracer_stop_all(sched.tracer);
+    crash_stop();
     atomic_store_release(&sched.running, 0);
     end_threads_and_free();
     atomic_store_relaxed(&sched.virtual_time, 0);
@@ -303,6 +304,11 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = sysmon_start();
     if (error)
         goto no_sysmon;
+    error = crash_start();
+    if (error) {
+        end();
+        return error;
+    }
     /* No thread of the runtime creates it, so no event does: it must be there when the trace
      * begins, and must not run before. */
     struct g *first = make_main(fn, arg);
@@ -335,6 +341,7 @@ static void forget_in_child(void)
     if (atomic_load_relaxed(&sched.running))
         weft_tracer_after_fork(sched.tracer);
     atomic_store_relaxed(&sched.running, 0);
+    crash_forget();
 }
 
 static void register_process_hooks(void)
@@ -369,7 +376,6 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     weft_options options;
     base_clock_init();
     base_fence_init();
-    dump_on_fatal();
     int error = fn ? read_options(given, &options) : -EINVAL;
     if (!error)
         error = annotations_init();

@@ -70,7 +70,7 @@ struct g {
     char *stack_low;          /* lowest usable address; below it is the guard */
     size_t stack_size;        /* reserved bytes, guard and record included */
     uint8_t wait_reason;      /* atomic; why it waits: weft_trace_block_reason */
-    bool system;              /* of the runtime: not counted, not listed */
+    bool system;              /* atomic; of the runtime: not counted, not listed */
     unsigned stack_id;        /* valgrind's number for the stack */
     struct weft_scope *scope; /* owner: as the G; which it is part of, or NULL */
     struct weft_context
@@ -112,6 +112,7 @@ struct m {
     struct m *all_next;  /* set once, before the M is listed */
     uint32_t finished;   /* atomic: enum m_life */
     bool service;        /* runs no goroutines: sysmon, the tracer's thread */
+    uint32_t crashed;    /* atomic: crash.h */
     uint32_t id;
     pthread_t thread;
     void *fiber; /* sanitizers: of the thread's own stack */

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "sched/crash.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"
@@ -64,7 +65,7 @@ static bool take_lease(struct m *m, struct p *p, uint32_t tick)
     if (holder) {
         lease_hold(holder);
         fence_heavy();
-        if (lease_is_outside(holder) && holder->p == p && holder->g &&
+        if (lease_is_outside(holder) && !crash_has_hit(holder) && holder->p == p && holder->g &&
             atomic_load_relaxed(&p->tick) == tick) {
             hook_take_p(m, holder, why);
             atomic_add_relaxed(&sched.revocations, 1);

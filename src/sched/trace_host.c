@@ -8,9 +8,12 @@
  */
 #include "sched/trace_host.h"
 
+#include <errno.h>
+
 #include "base/thread.h"
 #include "sched/context.h"
 #include "sched/cpu_running.h"
+#include "sched/crash.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
@@ -41,16 +44,19 @@ static void thread_stop(void *context)
     tracer_m = NULL;
 }
 
+static bool holds_world; /* false: whoever had it has crashed */
+
 static void world_hold(void *context)
 {
     (void)context;
-    world_lock_outside();
+    holds_world = world_lock_unless_crashed();
 }
 
 static void world_release(void *context)
 {
     (void)context;
-    world_unlock();
+    if (holds_world)
+        world_unlock();
 }
 
 static void host_world_stop(void *context)
@@ -66,13 +72,15 @@ static void host_world_start(void *context)
 }
 
 /* The P whose loss disturbs least: one on its way to an M that sleeps still, one without a
- * goroutine, any. World stopped. */
+ * goroutine, any. NULL: all Ms have crashed. World stopped. */
 static struct p *choose_victim(void)
 {
-    struct p *best = sched.all_p[0];
+    struct p *best = NULL;
     int best_rank = -1;
     for (uint32_t i = 0; i < sched.proc_count; i++) {
         struct p *p = sched.all_p[i];
+        if (!p->idle && crash_has_hit(p->m))
+            continue;
         int rank = p->idle || p->m->p != p ? 2 : !p->m->g;
         if (rank > best_rank) {
             best = p;
@@ -82,17 +90,28 @@ static struct p *choose_victim(void)
     return best;
 }
 
+static bool take_any(struct m *m)
+{
+    world_stop(m);
+    struct p *p = crash_is_inside() ? NULL : choose_victim();
+    if (p) {
+        world_seize(m, p);
+        proc_attach(m, p);
+    }
+    world_start(m);
+    return p != NULL;
+}
+
 static int attach(void *context, weft_trace_context *out)
 {
     (void)context;
     struct m *m = tracer_m;
+    if (crash_is_inside())
+        return -EBUSY;
     fence_store(&m->in_runtime, 1); /* the world lock is ours: nobody holds this M */
-    if (!proc_take_idle(m)) {
-        world_stop(m);
-        struct p *p = choose_victim();
-        world_seize(m, p);
-        proc_attach(m, p);
-        world_start(m);
+    if (!proc_take_idle(m) && !take_any(m)) {
+        lease_leave(m);
+        return -EBUSY;
     }
     hook_syscall_exit(m);
     *out = (weft_trace_context){&m->p->trace, &m->g->trace};
@@ -118,10 +137,10 @@ static void each_p(void *context, void (*fn)(void *, const weft_trace_p_view *),
 {
     (void)context;
     world_stop(tracer_m);
-    for (uint32_t i = 0; i < sched.proc_count; i++) {
+    for (uint32_t i = 0; i < sched.proc_count && !crash_is_inside(); i++) {
         struct p *p = sched.all_p[i];
         struct m *holder = p->m;
-        if (holder == tracer_m)
+        if (holder == tracer_m || (holder && crash_has_hit(holder)))
             continue;
         weft_trace_p_view view = {.p = &p->trace};
         if (holder &&
@@ -150,6 +169,9 @@ static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_tra
         weft_trace_g_view view = {.g = &g->trace, .id = atomic_load_relaxed(&g->trace.id)};
         view.status = atomic_load_relaxed(&g->status);
         struct m *m = atomic_load_acquire(&g->m); /* pairs with make_current() */
+        /* It may be in any state, or nobody has described those that run: they are left out. */
+        if ((m && crash_has_hit(m)) || (crash_is_inside() && view.status == G_RUNNING))
+            view.status = G_DEAD;
         if (view.status == G_SYSCALL && m)
             view.m_tid = m->trace.tid;
         if (stacks && view.status != G_DEAD && view.status != G_RUNNING) {

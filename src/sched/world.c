@@ -4,11 +4,15 @@
 
 #include <errno.h>
 
+#include "sched/crash.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/trace_hooks.h"
+
+/* Who waits for the world looks that often whether its holder has crashed. */
+#define LOOK_UP_NS (100 * INT64_C(1000000))
 
 /* 0 free, 1 held, 2 held and somebody sleeps outside. */
 static uint32_t world;
@@ -19,12 +23,12 @@ bool world_try(void)
     return atomic_cas_acquire(&world, &expected, 1); /* pairs with world_unlock() */
 }
 
-/* Sleeps until the lock may be free. Outside only. */
+/* Sleeps until the lock may be free, or a while. Outside only. */
 static void wait_outside(void)
 {
     uint32_t held = 1;
     if (atomic_cas_relaxed(&world, &held, 2) || held == 2)
-        base_futex_wait(&world, 2, -1);
+        base_futex_wait(&world, 2, LOOK_UP_NS);
 }
 
 struct m *world_lock(struct m *m)
@@ -44,6 +48,14 @@ void world_lock_outside(void)
 {
     while (!world_try())
         wait_outside();
+}
+
+bool world_lock_unless_crashed(void)
+{
+    bool locked;
+    while (!(locked = world_try()) && !crash_is_inside())
+        wait_outside();
+    return locked;
 }
 
 void world_unlock(void)
@@ -76,7 +88,7 @@ void world_stop(struct m *self)
                 lease_wait_outside(m);
         torture_point("world_stop");
     }
-    sched.world_stopped = true;
+    sched.world_stopped = !crash_is_inside();
 }
 
 void world_start(struct m *self)
@@ -157,12 +169,22 @@ static int grow(uint32_t n)
     return 0;
 }
 
+static bool somebody_has_crashed(void)
+{
+    for (struct m *m = machines_first(); m; m = m->all_next)
+        if (crash_has_hit(m))
+            return true;
+    return false;
+}
+
 static int resize(struct m *m, uint32_t n)
 {
     m = world_lock(m);
     int old = (int)sched.proc_count;
     int error = 0;
     world_stop(m);
+    if (somebody_has_crashed()) /* its P cannot be taken, and nobody will miss the change */
+        n = sched.proc_count;
     hook_stw_begin(m, WEFT_TRACE_STW_GOMAXPROCS);
     if (n > sched.proc_count)
         error = grow(n);

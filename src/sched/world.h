@@ -22,9 +22,13 @@ bool world_try(void);
 struct m *world_lock(struct m *m);
 /* A thread outside the runtime (m->in_runtime is 0, or no M at all). */
 void world_lock_outside(void);
+/* The same, but gives up when its holder may have failed inside the runtime (crash.h). False: it
+ * was not locked. */
+bool world_lock_unless_crashed(void);
 void world_unlock(void);
 
-/* With the lock held. m: the caller's M, which stays as it is; NULL if it has none. */
+/* With the lock held; when a thread has failed inside, the world may not stand. m: the caller's M,
+ * which stays as it is; NULL if it has none. */
 void world_stop(struct m *m);
 void world_start(struct m *m);
 

@@ -329,6 +329,8 @@ trace_sealed *trace_advance(weft_tracer *tracer, bool stop)
     const weft_trace_host *host = &tracer->host;
     uint64_t n = tracer->generation;
     weft_trace_context self = {0};
+    if (n == 0) /* it was the last, see below */
+        return NULL;
     trace_census_take(tracer, n);
     if (!stop)
         prepare_generation(tracer, trace_next_generation(n));
@@ -338,6 +340,8 @@ trace_sealed *trace_advance(weft_tracer *tracer, bool stop)
      */
     bool attached = host->attach(host->context, &self) == 0;
     pass_procs(tracer, self, stop);
+    /* Not every P was passed, perhaps: no generation may follow. Pairs with weft_tracer_dying(). */
+    stop = stop || atomic_load_acquire(&tracer->dying);
     tracer->last_generation = n;
     trace_switch(tracer, stop ? 0 : trace_next_generation(n));
     if (!stop)

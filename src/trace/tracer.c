@@ -147,6 +147,11 @@ void trace_tracer_unref(weft_tracer *tracer)
     base_pages_free(tracer, sizeof *tracer);
 }
 
+void weft_tracer_dying(weft_tracer *tracer)
+{
+    atomic_store_release(&tracer->dying, 1); /* pairs with trace_advance() */
+}
+
 void weft_tracer_free(weft_tracer *tracer)
 {
     if (!tracer)

@@ -69,6 +69,7 @@ struct weft_tracer {
     weft_trace_stream *orphans; /* lock: commands_lock; ended by stop_all, handles still valid */
     base_note wake;
     uint32_t asked; /* atomic: end the generation early */
+    uint32_t dying; /* atomic: the open generation is the last (weft_tracer_dying) */
 
     /* owner: drainer */
     weft_trace_m *m; /* its own, from the host */

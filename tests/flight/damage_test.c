@@ -108,7 +108,12 @@ static int set_up(void **state)
     (void)state;
     snprintf(flight, sizeof flight, "%s/flight", getenv("WEFT_TRACE_DIR"));
     news = victim_news_new();
-    pid_t pid = victim_start(news, VICTIM_ALL & ~VICTIM_ADVANCES, flight, 2, "1.26", NULL);
+    pid_t pid = victim_start(news, &(victim_plan){.work = VICTIM_ALL & ~VICTIM_ADVANCES,
+                                                  .procs = 2,
+                                                  .format = "1.26",
+                                                  .variable = "WEFT_FLIGHT",
+                                                  .path = flight});
+    victim_wait(news, pid);
     while (atomic_load_acquire(&news->started[0].goid) < 5000)
         usleep(200);
     weft_recovery recovery;

@@ -7,13 +7,13 @@
  * WEFT_TEST_SEED: repeats a run's choices.
  */
 #include "base/cmocka_all.h"
-#include "base/atomic.h"
 #include "flight/victim.h"
 
 #include <weft/reader.h>
 #include <weft/recover.h>
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,14 +62,6 @@ static void check_last_steps(const char *path, const weft_recovery *recovery)
     }
 }
 
-static void wait_until_ready(pid_t pid)
-{
-    while (!atomic_load_acquire(&news->ready)) {
-        usleep(200);
-        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
-    }
-}
-
 static void recover_to(const char *flight, const char *path)
 {
     weft_recovery recovery = {.size = sizeof recovery};
@@ -94,9 +86,13 @@ static void kill_one(unsigned round, unsigned procs)
     int status;
     snprintf(flight, sizeof flight, "%s/p%u-%u.flight", dir, procs, round);
     snprintf(path, sizeof path, "%s/p%u-%u.trace", dir, procs, round);
-    pid_t pid = victim_start(news, work, flight, procs, format, NULL);
+    pid_t pid = victim_start(news, &(victim_plan){.work = work,
+                                                  .procs = procs,
+                                                  .format = format,
+                                                  .variable = "WEFT_FLIGHT",
+                                                  .path = flight});
     assert_true(pid > 0);
-    wait_until_ready(pid);
+    victim_wait(news, pid);
     usleep(delay);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);

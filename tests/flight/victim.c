@@ -5,16 +5,18 @@
 
 #include <weft/weft.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 static victim_news *news;
-static unsigned work;
-static void (*extra)(void *);
+static victim_plan plan;
 
 enum { PASSERS = 4, IDLERS = 50 };
 
@@ -41,7 +43,8 @@ static void spawn(void *arg)
     spawner *s = arg;
     uint64_t goid;
     for (;;) {
-        s->generation = weft_trace_generation(weft_tracer_default());
+        const weft_tracer *tracer = weft_tracer_default(); /* NULL: it ends */
+        s->generation = tracer ? weft_trace_generation(tracer) : 0;
         if (weft_go(child, s) == 0)
             (void)weft_chan_recv(s->done, &goid);
     }
@@ -53,7 +56,9 @@ static void advance(void *arg)
 {
     (void)arg;
     for (;;) {
-        (void)weft_trace_advance(weft_tracer_default());
+        weft_tracer *tracer = weft_tracer_default(); /* NULL: it ends */
+        if (tracer)
+            (void)weft_trace_advance(tracer);
         weft_yield();
     }
 }
@@ -119,8 +124,16 @@ static void start_passers(void)
         (void)weft_go(idle, (void *)i);
 }
 
+static void be_extra(void *arg)
+{
+    (void)arg;
+    news->extra = weft_goid();
+    plan.fn(news);
+}
+
 static int run(void *arg)
 {
+    const unsigned work = plan.work;
     static spawner spawners[VICTIM_SPAWNERS];
     for (unsigned i = 0; i < VICTIM_SPAWNERS; i++) {
         spawners[i] = (spawner){.index = i, .done = weft_chan_new(sizeof(uint64_t), 0)};
@@ -134,10 +147,10 @@ static int run(void *arg)
         (void)weft_go(resize, arg);
     if (work & VICTIM_BLOCKS)
         (void)weft_go(block, arg);
-    if (extra)
-        (void)weft_go(extra, arg);
-    for (;;)
-        weft_sleep(INT64_C(1000000000));
+    if (plan.fn)
+        (void)weft_go(be_extra, arg);
+    while (!atomic_load_acquire(&news->leave))
+        weft_sleep(INT64_C(1000000));
     return 0;
 }
 
@@ -150,8 +163,14 @@ victim_news *victim_news_new(void)
     return page == MAP_FAILED ? NULL : page;
 }
 
-pid_t victim_start(victim_news *shared, unsigned what, const char *flight, unsigned procs,
-                   const char *format, void (*fn)(void *arg))
+static void die_plainly(void)
+{
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (unsigned i = 0; i < sizeof fatal / sizeof *fatal; i++)
+        signal(fatal[i], SIG_DFL);
+}
+
+pid_t victim_start(victim_news *shared, const victim_plan *given)
 {
     char number[16];
     memset(shared, 0, sizeof *shared);
@@ -159,15 +178,27 @@ pid_t victim_start(victim_news *shared, unsigned what, const char *flight, unsig
     pid_t pid = fork();
     if (pid)
         return pid;
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
     news = shared;
-    work = what;
-    extra = fn;
-    snprintf(number, sizeof number, "%u", procs);
-    if (flight)
-        setenv("WEFT_FLIGHT", flight, 1);
+    plan = *given;
+    (plan.prepare ? plan.prepare : die_plainly)();
+    snprintf(number, sizeof number, "%u", plan.procs);
+    setenv(plan.variable, plan.path, 1);
     setenv("WEFT_PROCS", number, 1);
-    setenv("WEFT_TRACE_FORMAT", format, 1);
+    setenv("WEFT_TRACE_FORMAT", plan.format, 1);
     _exit(weft_run(NULL, run, NULL) < 0 ? 3 : 0);
+}
+
+void victim_wait(const victim_news *shared, pid_t pid)
+{
+    while (!atomic_load_acquire(&shared->ready)) {
+        if (waitpid(pid, NULL, WNOHANG) != 0) {
+            fprintf(stderr, "the victim has ended by itself\n");
+            abort();
+        }
+        usleep(200);
+    }
 }
 
 unsigned victim_random(unsigned limit)

@@ -23,12 +23,25 @@ typedef struct victim_news {
         uint64_t generation; /* in this one or a later one */
     } started[VICTIM_SPAWNERS];
     uint64_t ready; /* it is at work */
+    uint64_t extra; /* goid of the extra goroutine */
+    uint64_t leave; /* set: the main goroutine returns */
 } victim_news;
 
-/* Starts one with that environment: WEFT_FLIGHT=flight, WEFT_PROCS=procs, WEFT_TRACE_FORMAT=format.
- * `news` is shared memory, zeroed by it. fn, where given, runs on a goroutine of it meanwhile. */
-pid_t victim_start(victim_news *news, unsigned work, const char *flight, unsigned procs,
-                   const char *format, void (*fn)(void *arg));
+typedef struct victim_plan {
+    unsigned work;
+    unsigned procs;
+    const char *format;
+    const char *variable, *path; /* WEFT_FLIGHT or WEFT_TRACE, and its value */
+    void (*fn)(void *news);      /* runs on an extra goroutine; NULL: there is none */
+    void (*prepare)(void);       /* called before the runtime starts; NULL: handlers of fatal
+                                    signals, such as a sanitizer's, are removed */
+} victim_plan;
+
+/* Starts one. `news` is shared memory, zeroed by it. */
+pid_t victim_start(victim_news *news, const victim_plan *plan);
+
+/* Waits until it is at work. Stops the test if it ends instead. */
+void victim_wait(const victim_news *news, pid_t pid);
 
 victim_news *victim_news_new(void);
 
