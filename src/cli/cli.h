@@ -24,6 +24,7 @@ extern const struct cli_command cli_commands[]; /* ends with an entry without a 
 int cli_validate(int argc, char **argv);
 int cli_events(int argc, char **argv);
 int cli_raw(int argc, char **argv);
+int cli_index(int argc, char **argv);
 int cli_summary(int argc, char **argv);
 int cli_goroutines(int argc, char **argv);
 int cli_goroutine(int argc, char **argv);
@@ -59,8 +60,13 @@ int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
 /* Says what is wrong with the usage; returns 2. */
 int cli_usage(const char *command, const char *format, ...) WEFT_PRINTF(2, 3);
 
-/* Opens a trace; "-" is the standard input. Returns NULL after saying why not. */
+/* Opens a trace, packed or not; "-" is the standard input. Returns NULL after saying why not. */
 weft_reader *cli_open(const char *path);
+/*
+ * Goes to the generation of a time if the trace has an index, without reading what is before it.
+ * Warns of an index that does not fit. Returns false when the reader is where it was.
+ */
+bool cli_seek(weft_reader *reader, const char *path, int64_t time);
 /* What messages call the file. */
 const char *cli_file_name(const char *path);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the commands share: options, opening files, output. */
+/* What the commands share: options, output. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "report.h"
 
@@ -187,19 +186,4 @@ int cli_report(const char *path, const weft_reader_error *error)
             (unsigned long long)error->offset, (unsigned long long)error->generation, error->rule,
             error->message);
     return 1;
-}
-
-weft_reader *cli_open(const char *path)
-{
-    weft_reader *reader;
-    int status = strcmp(path, "-") == 0 ? weft_reader_open_fd(&reader, STDIN_FILENO)
-                                        : weft_reader_open_path(&reader, path);
-    if (status == 0)
-        return reader;
-    if (reader)
-        cli_report(path, weft_reader_error_get(reader));
-    else
-        fprintf(stderr, "%s: %s\n", cli_file_name(path), strerror(-status));
-    weft_reader_free(reader);
-    return NULL;
 }

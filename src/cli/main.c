@@ -18,12 +18,27 @@ const struct cli_command cli_commands[] = {
      "      --coarse-clock  do not compare the clock snapshots of generations\n",
      cli_validate},
     {"events", "print all events in total order",
-     "Usage: weft events [--format FORMAT] FILE\n"
+     "Usage: weft events [--format FORMAT] [--from TIME] [--to TIME] FILE\n"
      "\n"
      "Prints the events of FILE (- is the standard input), one a line.\n"
      "\n"
-     "  -f, --format FORMAT  text (for people, the default) or canon (for comparing readers)\n",
+     "  -f, --format FORMAT  text (for people, the default) or canon (for comparing readers)\n"
+     "      --from TIME      the first and the last time of what is printed: as weft events shows\n"
+     "      --to TIME        it, with a unit (1.5s, 20ms, 300us, 7ns), or behind + from the first\n"
+     "                       event on (+20ms). With an index (weft index) what is before is not\n"
+     "                       read\n",
      cli_events},
+    {"index", "make later openings go to any time at once",
+     "Usage: weft index [-o INDEX] FILE\n"
+     "       weft index --list [-o INDEX] FILE\n"
+     "\n"
+     "Writes an index of FILE to FILE.weft-index, which commands with --from use. An index that "
+     "is\n"
+     "older than its trace, or damaged, is not used.\n"
+     "\n"
+     "  -o, --output INDEX  another place for the index\n"
+     "  -l, --list          print the generations that an index knows\n",
+     cli_index},
     {"raw", "print the undecoded events, or turn such text into a trace",
      "Usage: weft raw FILE [-o OUTPUT]\n"
      "       weft raw --assemble TEXT -o FILE\n"

@@ -3,24 +3,18 @@
 #include <string.h>
 
 #include "cli.h"
-
-static ptrdiff_t read_file(void *context, void *data, size_t size)
-{
-    FILE *file = context;
-    size_t n = fread(data, 1, size, file);
-    return n > 0 || !ferror(file) ? (ptrdiff_t)n : -EIO;
-}
+#include "input.h"
 
 static int write_file(void *context, const void *data, size_t size)
 {
     return fwrite(data, 1, size, context) == size ? 0 : errno ? -errno : -EIO;
 }
 
-static FILE *open_file(const char *path, const char *mode, FILE *standard)
+static FILE *open_output(const char *path)
 {
     if (strcmp(path, "-") == 0)
-        return standard;
-    FILE *file = fopen(path, mode);
+        return stdout;
+    FILE *file = fopen(path, "wb");
     if (!file)
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
     return file;
@@ -36,17 +30,17 @@ static int close_output(FILE *file, const char *path)
 
 static int convert(const char *input, const char *output, bool assemble)
 {
-    FILE *from = open_file(input, "rb", stdin);
+    struct cli_input *from = cli_input_open(input);
     if (!from)
         return 1;
-    FILE *to = open_file(output, "wb", stdout);
+    FILE *to = open_output(output);
     if (!to) {
-        fclose(from);
+        cli_input_free(from);
         return 1;
     }
     weft_reader_error error;
-    int status =
-        (assemble ? weft_raw_assemble : weft_raw_print)(read_file, from, write_file, to, &error);
+    int status = (assemble ? weft_raw_assemble : weft_raw_print)(cli_input_read, from, write_file,
+                                                                 to, &error);
     if (status < 0 && *error.rule && assemble)
         fprintf(stderr, "%s: line %llu: %s\n", cli_file_name(input),
                 (unsigned long long)error.offset, error.message);
@@ -54,8 +48,7 @@ static int convert(const char *input, const char *output, bool assemble)
         cli_report(input, &error);
     else if (status < 0)
         fprintf(stderr, "%s: cannot write: %s\n", output, strerror(-status));
-    if (from != stdin)
-        fclose(from);
+    cli_input_free(from);
     return close_output(to, output) || status < 0;
 }
 

@@ -351,14 +351,17 @@ static int gather_unmarked(struct reader_gather *gather, struct reader_generatio
 {
     for (;;) {
         struct reader_batch batch;
+        uint64_t start = gather->source->offset;
         int status = read_unmarked(gather, gen, &batch);
         if (status <= 0)
             return status < 0 ? status : 1;
         if (batch.end || batch.gen == 0)
             return fail_zero(gather, gen);
         take_number(gen, &batch);
-        if (batch.gen == gen->number + 1)
+        if (batch.gen == gen->number + 1) {
+            gather->spill_start = start;
             return keep_spill(gather, gen, &batch);
+        }
         if (batch.gen != gen->number)
             return fail_generation(gen, &batch, "GEN-6", "neither this one nor the next");
         status = add_batch(gather, gen, &batch);
@@ -379,7 +382,7 @@ int reader_gather_next(struct reader_gather *gather, struct reader_generation *g
         return gather->error;
     if (at_end(gather, gen))
         return 0;
-    uint64_t offset = gather->has_spill ? gather->spill.offset : gather->source->offset;
+    uint64_t offset = gather->has_spill ? gather->spill_start : gather->source->offset;
     int status = reset(gen, offset);
     if (status)
         return status;

@@ -119,6 +119,7 @@ struct reader_gather {
     struct reader_source *source;
     unsigned version;
     bool has_spill, failed;
+    uint64_t spill_start; /* of the spilled batch's first byte */
     struct reader_batch spill;
     uint8_t *spill_data;
     int error; /* status to report when failed */

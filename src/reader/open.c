@@ -71,6 +71,7 @@ static int open_fd(weft_reader **out, int fd, bool owns)
     reader->source.context = reader;
     reader->fd = fd;
     reader->owns_fd = owns;
+    reader->fd_start = lseek(fd, 0, SEEK_CUR);
     return start(reader);
 }
 
@@ -109,6 +110,29 @@ int weft_reader_configure(weft_reader *reader, const weft_reader_options *option
         return 0;
     reader->team = reader_team_new(all.threads - 1);
     return reader->team ? 0 : -EAGAIN;
+}
+
+bool reader_can_seek(const weft_reader *reader)
+{
+    return reader->fd >= 0 && reader->fd_start >= 0 && reader->version != 0;
+}
+
+int reader_restart(weft_reader *reader, uint64_t offset)
+{
+    if (lseek(reader->fd, reader->fd_start + (off_t)offset, SEEK_SET) < 0)
+        return -errno;
+    reader_cursors_close(reader);
+    reader_source_restart(&reader->source, offset);
+    reader->gather.has_spill = reader->gather.failed = false;
+    reader->gen.numbered = false;
+    reader->frontier.count = 0;
+    reader->parking.parked = 0;
+    reader->plain = reader->running = reader->sync_has_data = false;
+    reader->status = reader->next_status = 1;
+    reader->shown = reader->offset = 0;
+    reader->fault.error = (weft_reader_error){"", 0, 0, ""};
+    memset(reader->warnings, 0, sizeof reader->warnings);
+    return 0;
 }
 
 void weft_reader_free(weft_reader *reader)

@@ -41,11 +41,21 @@ struct weft_reader {
     weft_reader_warning warnings[READER_ODD_LIMIT];
     int fd; /* for open_path and open_fd, else -1 */
     bool owns_fd;
+    int64_t fd_start;               /* where the trace begins in it; -1 if it cannot seek */
     void (*on_free)(void *context); /* may be NULL */
     void *on_free_context;
 };
 
 /* Frees the cursors of the current generation. */
 void reader_cursors_close(weft_reader *reader);
+
+/* Whether the input is a file that can seek. */
+bool reader_can_seek(const weft_reader *reader);
+/*
+ * Goes to a place of the trace where a generation begins. The reader is then as if it had just read
+ * its header, except for the ordering state and the counts of what was delivered. Returns 0 or a
+ * negative errno value, and then nothing has changed.
+ */
+int reader_restart(weft_reader *reader, uint64_t offset);
 
 #endif

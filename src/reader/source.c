@@ -21,6 +21,14 @@ void reader_source_fini(struct reader_source *source)
     source->buffer = NULL;
 }
 
+void reader_source_restart(struct reader_source *source, uint64_t offset)
+{
+    source->at = source->end = 0;
+    source->offset = offset;
+    source->error = 0;
+    source->ended = false;
+}
+
 static size_t read_some(struct reader_source *source, void *data, size_t size)
 {
     if (source->ended)

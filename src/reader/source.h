@@ -24,6 +24,9 @@ struct reader_source {
 bool reader_source_init(struct reader_source *source, weft_read_fn read, void *context);
 void reader_source_fini(struct reader_source *source);
 
+/* The input was moved: forgets what is in the buffer. */
+void reader_source_restart(struct reader_source *source, uint64_t offset);
+
 /* Makes sure that buffer has a byte, and returns whether there is one. */
 bool reader_source_fill(struct reader_source *source);
 

@@ -66,6 +66,16 @@ static void touch_event(const weft_reader *reader, const weft_event *event)
     }
 }
 
+/* Some inputs are read by two threads, some within little memory: their size decides. */
+static void configure(weft_reader *reader, size_t size)
+{
+    weft_reader_options options = {.size = sizeof options};
+    options.threads = size % 8 == 3 ? 2 : 1;
+    options.max_memory = size % 8 == 5 ? 300000 : 0;
+    if (weft_reader_configure(reader, &options) != 0)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     input in = {data, size};
@@ -73,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     weft_validator *validator = NULL;
     weft_event event;
     int status = weft_reader_open_callback(&reader, read_input, &in);
+    if (status == 0)
+        configure(reader, size);
     if (status == 0 && weft_validator_new(&validator, reader) != 0)
         abort();
     int64_t last = INT64_MIN;

@@ -71,6 +71,70 @@ grep -q '^64000 - - - Sync n=1 trace=64064 mono=64064 wall=1700000000.000000005 
 run 1 events -f canon "$work/bad.bin"
 [ "$(tail -n 1 "$work/out")" = ERROR ] || complain "canon: no ERROR"
 
+# Only what is between two times; the second reading starts at generation 2 through an index.
+run 0 events -f canon "$work/good.bin"
+total=$(wc -l <"$work/out")
+from=$(sed -n 60p "$work/out" | cut -d ' ' -f 1) to=$(sed -n 70p "$work/out" | cut -d ' ' -f 1)
+sed -n 60,70p "$work/out" >"$work/part"
+rm -f "$work/good.bin.weft-index"
+for index in no yes; do
+    run 0 events -f canon --from "$from" --to "${to}ns" "$work/good.bin"; silent err
+    cmp -s "$work/part" "$work/out" || complain "--from, --to print something else, index: $index"
+    run 0 index "$work/good.bin"; silent out; silent err
+done
+run 0 events -f canon --from +0 "$work/good.bin"
+[ "$(wc -l <"$work/out")" -eq "$total" ] || complain "--from +0 prints something else"
+run 0 events --to +0 "$work/good.bin"
+[ "$(wc -l <"$work/out")" -eq 1 ] || complain "--to +0 prints something else"
+run 0 index --list "$work/good.bin"
+[ "$(wc -l <"$work/out")" -eq 3 ] || complain "index --list: not one a generation"
+cp "$work/good.bin" "$work/other.bin"
+cp "$work/good.bin.weft-index" "$work/other.bin.weft-index"
+touch -d 2001-01-01 "$work/other.bin"
+run 0 events -f canon --from "$from" --to "$to" "$work/other.bin"
+said err "$work/other.bin.weft-index: warning: the index is not of this trace; it is not used"
+cmp -s "$work/part" "$work/out" || complain "a stale index is used"
+echo nonsense >"$work/good.bin.weft-index"
+run 0 events -f canon --from "$from" --to "$to" "$work/good.bin"
+said err "$work/good.bin.weft-index: warning: the index is damaged; it is not used"
+cmp -s "$work/part" "$work/out" || complain "a damaged index is used"
+run 1 index --list "$work/good.bin"; said err "$work/good.bin: the index is damaged"
+run 1 index --list "$work/bad.bin"; said err "$work/bad.bin: there is no index"
+run 1 index -o "$work/bad.index" "$work/bad.bin"; said err "$work/bad.bin: 47: 1: CTX-2: .*"
+run 0 index --list -o "$work/bad.index" "$work/bad.bin"
+run 1 index "$work/none"; said err "$work/none: 0: 0: IO: cannot open: .*"
+run 2 index -
+run 2 events --from tomorrow "$work/good.bin"
+
+# Compressed traces, files and pipes; several pieces in one file; cut off; damaged.
+run 0 events -f canon "$work/good.bin"
+cp "$work/out" "$work/whole"
+for packer in gzip zstd; do
+    command -v $packer >/dev/null || continue
+    packed=$work/good.$packer
+    $packer -c <"$work/good.bin" >"$packed"
+    "$weft" events -f canon "$packed" >"$work/out" 2>"$work/err" || {
+        grep -q "built without" "$work/err" || complain "$packer: $(cat "$work/err")"
+        continue
+    }
+    cmp -s "$work/whole" "$work/out" || complain "$packer: something else is read"
+    run 0 raw "$packed"
+    # shellcheck disable=SC2002 # a pipe, not a file
+    cat "$packed" | "$weft" events -f canon - >"$work/out" || complain "$packer: not from a pipe"
+    cmp -s "$work/whole" "$work/out" || complain "$packer: something else is read from a pipe"
+    { head -c 300 "$work/good.bin" | $packer -c; tail -c +301 "$work/good.bin" | $packer -c; } >"$packed"
+    run 0 events -f canon "$packed"
+    cmp -s "$work/whole" "$work/out" || complain "$packer: something else is read from two pieces"
+    head -c 400 "$packed" >"$packed.cut"
+    run 1 validate "$packed.cut"
+    grep -q "compressed data is cut off" "$work/err" || complain "$packer: a cut is not noticed"
+    { head -c 200 "$packed"; echo damaged; tail -c +208 "$packed"; } >"$packed.bad"
+    run 1 validate "$packed.bad"
+done
+# shellcheck disable=SC2002
+cat "$work/good.bin" | "$weft" events -f canon - >"$work/out" || complain "not from a pipe"
+cmp -s "$work/whole" "$work/out" || complain "something else is read from a pipe"
+
 run 0 raw "$work/good.bin"
 cp "$work/out" "$work/text"
 run 0 raw "$work/good.bin" -o "$work/text2"; silent out
@@ -96,10 +160,10 @@ run 2 raw --assemble "$work/text"
 run 0 --version
 said out "weft [0-9]+\.[0-9]+\.[0-9]+"
 run 0 --help; silent err
-for command in validate events raw; do
+for command in validate events raw index; do
     grep -q "^  $command " "$work/out" || complain "--help does not list $command"
 done
-for command in validate events raw; do
+for command in validate events raw index; do
     run 0 $command --help; silent err
     grep -q "^Usage: weft $command" "$work/out" || complain "no help for $command"
 done
