@@ -15,7 +15,8 @@
  * Invariants
  *  1. Times of events strictly increase. A trace begins and ends with a WEFT_EVENT_SYNC.
  *  2. Handles of strings and stacks are valid until the next call that returns a WEFT_EVENT_SYNC,
- *     or until the reader is freed. Handle 0 is the empty string and "no stack".
+ *     or until the reader is freed; stable ones (weft_reader_options) always until the latter.
+ *     Handle 0 is the empty string and "no stack".
  *
  * Threads: a reader has no shared state; it may be used from any one thread at a time. No function
  * here needs the runtime, and all may be called on a goroutine (they may block in read(2)).
@@ -189,12 +190,17 @@ WEFT_API WEFT_MUST_USE int weft_reader_open_callback(weft_reader **reader, weft_
  * generation, and 100 bytes for each goroutine that lives. The buffers that every reader has, some
  * 300 KiB, do not count.
  *
+ * stable_handles: equal strings, and stacks of equal frames, have the same handle in the whole
+ * trace, and handles count from 0, so that arrays can be indexed by them. Memory grows with the
+ * different texts and stacks of the trace.
+ *
  * on_free: called with context when the reader is freed, for what belongs to its input.
  */
 typedef struct weft_reader_options {
     size_t size; /* sizeof(weft_reader_options) */
     unsigned threads;
     size_t max_memory; /* 0: no limit */
+    int stable_handles;
     void (*on_free)(void *context);
     void *context;
 } weft_reader_options;
@@ -203,8 +209,8 @@ typedef struct weft_reader_options {
 
 /*
  * Sets the options of a reader that was opened and has not given an event yet. Returns 0, or
- * -EINVAL, -EBUSY when it is too late, -EAGAIN when no thread can be started (the other options
- * hold then, and the reader works on one thread).
+ * -EINVAL, -ENOMEM, -EBUSY when it is too late, -EAGAIN when no thread can be started (the other
+ * options hold then, and the reader works on one thread).
  */
 WEFT_API WEFT_MUST_USE int weft_reader_configure(weft_reader *reader,
                                                  const weft_reader_options *options);

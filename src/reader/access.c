@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "reader/reader.h"
+#include "reader/stable.h"
 
 const weft_reader_error *weft_reader_error_get(const weft_reader *reader)
 {
@@ -35,7 +36,7 @@ uint64_t weft_reader_offset(const weft_reader *reader)
     return reader->source.offset;
 }
 
-weft_text weft_reader_string(const weft_reader *reader, weft_string string)
+weft_text reader_table_string(const weft_reader *reader, weft_string string)
 {
     if (string & READER_POOL_BIT) {
         const struct reader_pool *pool = &reader->order.pool;
@@ -49,15 +50,14 @@ weft_text weft_reader_string(const weft_reader *reader, weft_string string)
     return (weft_text){"", 0};
 }
 
-size_t weft_reader_stack_depth(const weft_reader *reader, weft_stack stack)
+size_t reader_table_depth(const weft_reader *reader, weft_stack stack)
 {
     return stack < reader->gen.stacks.count ? reader->gen.stacks.at[stack].count : 0;
 }
 
-int weft_reader_stack_frame(const weft_reader *reader, weft_stack stack, size_t index,
-                            weft_frame *frame)
+int reader_table_frame(const weft_reader *reader, weft_stack stack, size_t index, weft_frame *frame)
 {
-    if (index >= weft_reader_stack_depth(reader, stack)) {
+    if (index >= reader_table_depth(reader, stack)) {
         *frame = (weft_frame){0, 0, 0, 0};
         return -ERANGE;
     }
@@ -66,6 +66,25 @@ int weft_reader_stack_frame(const weft_reader *reader, weft_stack stack, size_t 
         &gen->pcs.at[gen->frames.at[gen->stacks.at[stack].first + (uint32_t)index]];
     *frame = (weft_frame){pc->pc, pc->line, (weft_string)pc->function, (weft_string)pc->file};
     return 0;
+}
+
+weft_text weft_reader_string(const weft_reader *reader, weft_string string)
+{
+    return reader->stable ? reader_stable_string(reader->stable, string)
+                          : reader_table_string(reader, string);
+}
+
+size_t weft_reader_stack_depth(const weft_reader *reader, weft_stack stack)
+{
+    return reader->stable ? analysis_intern_depth(reader->stable, stack)
+                          : reader_table_depth(reader, stack);
+}
+
+int weft_reader_stack_frame(const weft_reader *reader, weft_stack stack, size_t index,
+                            weft_frame *frame)
+{
+    return reader->stable ? reader_stable_frame(reader->stable, stack, index, frame)
+                          : reader_table_frame(reader, stack, index, frame);
 }
 
 /* Seconds and nanoseconds with the latter in range, as wall clocks have them. */

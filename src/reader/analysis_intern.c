@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "reader/reader.h"
+
 static inline uint32_t mix(uint64_t hash, uint64_t value)
 {
     hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
@@ -63,6 +65,27 @@ static bool chains_grow(struct analysis_chains *chains, uint32_t count)
         *chain_bucket_ = (index);                                                                  \
     } while (0)
 
+/* -------- what a handle stands for in the generation -------- */
+
+static weft_text string_of(const struct analysis_intern *intern, weft_string string)
+{
+    return intern->exact ? reader_table_string(intern->reader, string)
+                         : weft_reader_string(intern->reader, string);
+}
+
+static size_t depth_of(const struct analysis_intern *intern, weft_stack stack)
+{
+    return intern->exact ? reader_table_depth(intern->reader, stack)
+                         : weft_reader_stack_depth(intern->reader, stack);
+}
+
+static int frame_of(const struct analysis_intern *intern, weft_stack stack, size_t index,
+                    weft_frame *frame)
+{
+    return intern->exact ? reader_table_frame(intern->reader, stack, index, frame)
+                         : weft_reader_stack_frame(intern->reader, stack, index, frame);
+}
+
 /* -------- texts -------- */
 
 static uint32_t text_cached(struct analysis_intern *intern, struct analysis_cache *cache,
@@ -70,7 +93,7 @@ static uint32_t text_cached(struct analysis_intern *intern, struct analysis_cach
 {
     if (index < cache->capacity && cache->at[index])
         return cache->at[index] - 1;
-    weft_text text = weft_reader_string(intern->reader, string);
+    weft_text text = string_of(intern, string);
     uint32_t number = reader_pool_add(&intern->texts, text.data, text.size);
     if (number == READER_ABSENT || !cache_set(cache, index, number))
         return READER_ABSENT;
@@ -126,15 +149,15 @@ static bool is_blank(const weft_frame *frame)
 /* Puts the frames of a stack into scratch, without blank ones at its outer end. */
 static bool collect(struct analysis_intern *intern, weft_stack stack, uint32_t *hash)
 {
-    size_t depth = weft_reader_stack_depth(intern->reader, stack);
+    size_t depth = depth_of(intern, stack);
     weft_frame frame;
-    while (depth && weft_reader_stack_frame(intern->reader, stack, depth - 1, &frame) == 0 &&
+    while (!intern->exact && depth && frame_of(intern, stack, depth - 1, &frame) == 0 &&
            is_blank(&frame))
         depth--;
     intern->scratch.count = 0;
     *hash = (uint32_t)depth;
     for (size_t i = 0; i < depth; i++) {
-        if (weft_reader_stack_frame(intern->reader, stack, i, &frame) != 0)
+        if (frame_of(intern, stack, i, &frame) != 0)
             break;
         uint32_t number = frame_number(intern, &frame);
         uint32_t *slot = number == READER_ABSENT ? NULL : READER_PUSH(&intern->scratch);
@@ -200,9 +223,9 @@ uint32_t analysis_intern_new_stack(struct analysis_intern *intern, weft_stack st
 
 uint32_t analysis_intern_new_entry(struct analysis_intern *intern, weft_stack stack)
 {
-    size_t depth = weft_reader_stack_depth(intern->reader, stack);
+    size_t depth = depth_of(intern, stack);
     weft_frame frame = {0, 0, 0, 0};
-    if (depth && weft_reader_stack_frame(intern->reader, stack, depth - 1, &frame) != 0)
+    if (depth && frame_of(intern, stack, depth - 1, &frame) != 0)
         return 0;
     uint32_t text = analysis_intern_text(intern, frame.function);
     if (text == READER_ABSENT || !cache_set(&intern->of_entry, stack, text))

@@ -40,6 +40,9 @@ struct analysis_chains {
 
 struct analysis_intern {
     const weft_reader *reader;
+    /* For the reader's own handles (stable.c): asks its tables, and keeps all frames as they are.
+     */
+    bool exact;
     struct reader_pool texts;
     struct analysis_cache of_string, of_text; /* handles of the generation, of the reader's pool */
     struct analysis_cache of_stack, of_entry;

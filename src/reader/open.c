@@ -8,6 +8,7 @@
 
 #include "reader/header.h"
 #include "reader/reader.h"
+#include "reader/stable.h"
 
 static weft_reader *reader_new(weft_read_fn read, void *context)
 {
@@ -101,11 +102,13 @@ int weft_reader_configure(weft_reader *reader, const weft_reader_options *option
     memcpy(&all, options, options->size);
     if (all.threads > WEFT_READER_MAX_THREADS)
         return -EINVAL;
-    if (reader->syncs || reader->team)
+    if (reader->syncs || reader->team || reader->stable)
         return -EBUSY;
     reader->budget.limit = all.max_memory;
     reader->on_free = all.on_free;
     reader->on_free_context = all.context;
+    if (all.stable_handles && !(reader->stable = reader_stable_new(reader)))
+        return -ENOMEM;
     if (all.threads <= 1)
         return 0;
     reader->team = reader_team_new(all.threads - 1);
@@ -141,6 +144,7 @@ void weft_reader_free(weft_reader *reader)
         return;
     reader_cursors_close(reader);
     reader_team_free(reader->team);
+    reader_stable_free(reader->stable);
     READER_VEC_FINI(&reader->cursors);
     reader_frontier_fini(&reader->frontier);
     reader_parking_fini(&reader->parking);

@@ -5,6 +5,8 @@
  */
 #include "reader/reader.h"
 
+#include "reader/stable.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -360,6 +362,13 @@ __attribute__((noinline)) static int stop(weft_reader *reader, int status)
     return reader->status = reader->next_status = status;
 }
 
+__attribute__((noinline)) static int make_stable(weft_reader *reader, weft_event *event)
+{
+    if (reader_stable_event(reader->stable, event) == 0)
+        return LIVE;
+    return reader_fail_memory(&reader->fault, reader->gen.number, reader->offset);
+}
+
 int weft_reader_next(weft_reader *reader, weft_event *event)
 {
     int status;
@@ -369,5 +378,7 @@ int weft_reader_next(weft_reader *reader, weft_event *event)
         status = deliver_sample(reader, event);
     else
         status = advance(reader, event);
+    if (__builtin_expect(reader->stable != NULL, 0) && status == LIVE)
+        status = make_stable(reader, event);
     return __builtin_expect(status < 0, 0) ? stop(reader, status) : status;
 }

@@ -34,6 +34,7 @@ struct weft_reader {
     bool sync_has_data;      /* the last sync opened a generation */
     int status, next_status; /* 1 while there may be events; what to return after the next one */
 
+    struct analysis_intern *stable; /* handles that hold across generations; NULL: they do not */
     struct reader_budget budget;
     struct reader_team *team; /* decodes ahead; NULL: nobody does */
 
@@ -45,6 +46,14 @@ struct weft_reader {
     void (*on_free)(void *context); /* may be NULL */
     void *on_free_context;
 };
+
+struct analysis_intern;
+
+/* As the functions weft_reader_..., for handles of the generation's tables. */
+weft_text reader_table_string(const weft_reader *reader, weft_string string);
+size_t reader_table_depth(const weft_reader *reader, weft_stack stack);
+int reader_table_frame(const weft_reader *reader, weft_stack stack, size_t index,
+                       weft_frame *frame);
 
 /* Frees the cursors of the current generation. */
 void reader_cursors_close(weft_reader *reader);

@@ -66,12 +66,13 @@ static void touch_event(const weft_reader *reader, const weft_event *event)
     }
 }
 
-/* Some inputs are read by two threads, some within little memory: their size decides. */
+/* Two threads, little memory, stable handles: the size of the input decides. */
 static void configure(weft_reader *reader, size_t size)
 {
     weft_reader_options options = {.size = sizeof options};
     options.threads = size % 8 == 3 ? 2 : 1;
     options.max_memory = size % 8 == 5 ? 300000 : 0;
+    options.stable_handles = size % 8 == 6;
     if (weft_reader_configure(reader, &options) != 0)
         abort();
 }

@@ -157,6 +157,72 @@ static void what_is_freed_counts_no_more(void **state)
     free(m.data);
 }
 
+/* -------- stable handles -------- */
+
+/* Two generations that name the same things by other ids, and one thing more each. */
+static const char two_generations[] =
+    "Trace Go1.26\n" SYNC NOBODY "Strings\nString id=1\n\tdata=\"wait\"\nString id=2\n"
+    "\tdata=\"main\"\nString id=3\n\tdata=\"first\"\n" NOBODY
+    "Stacks\nStack id=5 nframes=2\n pc=1 func=2 file=1 line=3\n pc=0 func=0 file=0 line=0\n"
+    "Stack id=6 nframes=1\n pc=9 func=3 file=1 line=3\n" BATCH RUNNING
+    "GoCreate dt=1 new_g=2 new_stack=6 stack=5\nUserTaskBegin dt=1 task=1 parent_task=0 "
+    "name_string=1 stack=5\nGoBlock dt=1 reason_string=1 stack=5\n" END SYNC2
+    "EventBatch gen=2 m=" NO_ID " time=90 size=auto\nStrings\nString id=1\n\tdata=\"second\"\n"
+    "String id=8\n\tdata=\"main\"\nString id=9\n\tdata=\"wait\"\nString id=10\n"
+    "\tdata=\"first\"\nEventBatch gen=2 m=" NO_ID " time=90 size=auto\nStacks\n"
+    "Stack id=6 nframes=2\n pc=1 func=8 file=9 line=3\n pc=0 func=0 file=0 line=0\n"
+    "Stack id=7 nframes=1\n pc=9 func=10 file=9 line=4\n"
+    "EventBatch gen=2 m=7 time=95 size=auto\nProcStatus dt=1 p=0 pstatus=1\n"
+    "GoStatus dt=1 g=2 m=7 gstatus=1\nGoStart dt=1 g=2 g_seq=1\n"
+    "UserLog dt=1 task=1 key_string=9 value_string=1 stack=7\nUserTaskEnd dt=1 task=1 stack=6\n"
+    "GoBlock dt=1 reason_string=9 stack=6\n" END;
+
+static void assert_text(const weft_reader *reader, weft_string string, const char *expected)
+{
+    weft_text text = weft_reader_string(reader, string);
+    assert_int_equal(text.size, strlen(expected));
+    assert_memory_equal(text.data, expected, text.size);
+}
+
+static void stable_handles_hold_across_generations(void **state)
+{
+    (void)state;
+    struct memory m = {0};
+    assert_int_equal(memory_assemble(&m, two_generations, strlen(two_generations), NULL), 0);
+    weft_reader *reader = open_with(&m, (weft_reader_options){.stable_handles = 1});
+    weft_event event, seen[64];
+    size_t count = 0;
+    while (weft_reader_next(reader, &event) == 1 && count < 64)
+        seen[count++] = event;
+    const weft_event *create = &seen[3], *begin = &seen[4], *block = &seen[5];
+    const weft_event *log = &seen[10], *end = &seen[11], *again = &seen[12];
+    assert_int_equal(count, 14);
+    assert_int_equal(again->wire, 20);
+    assert_int_equal(block->name, again->name);
+    assert_int_equal(block->name, log->name);
+    assert_int_equal(begin->name, block->name);
+    assert_int_equal(end->name, begin->name);
+    assert_int_equal(block->stack, again->stack);
+    assert_int_equal(block->stack, block->resource_stack);
+    assert_int_not_equal(create->resource_stack, log->stack); /* another line */
+    assert_text(reader, block->name, "wait");
+    assert_text(reader, log->message, "second");
+    assert_text(reader, 0, "");
+    assert_text(reader, 1000, "");
+    /* Nothing is left out of a stack, and its texts are as stable. */
+    weft_frame frame;
+    assert_int_equal(weft_reader_stack_depth(reader, create->stack), 2);
+    assert_int_equal(weft_reader_stack_frame(reader, create->stack, 0, &frame), 0);
+    assert_text(reader, frame.function, "main");
+    assert_int_equal(frame.file, block->name);
+    assert_int_equal(weft_reader_stack_frame(reader, create->stack, 1, &frame), 0);
+    assert_int_equal(frame.pc, 0);
+    assert_int_equal(weft_reader_stack_frame(reader, create->stack, 2, &frame), -ERANGE);
+    assert_int_equal(weft_reader_stack_depth(reader, 1000), 0);
+    weft_reader_free(reader);
+    free(m.data);
+}
+
 static void count_call(void *context)
 {
     ++*(int *)context;
@@ -199,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_reader_may_be_freed_at_any_time),
         cmocka_unit_test(a_limit_of_memory_is_kept),
         cmocka_unit_test(what_is_freed_counts_no_more),
+        cmocka_unit_test(stable_handles_hold_across_generations),
         cmocka_unit_test(the_last_call_comes_once),
         cmocka_unit_test(wrong_options_are_refused),
     };
