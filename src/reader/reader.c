@@ -109,7 +109,7 @@ static int open_cursor(weft_reader *reader, const struct reader_stream *stream)
     }
     int status = step == READER_STEP_END ? 0 : reader_cursor_fail(&cursor, &reader->gen, step);
     if (cursor.lane && cursor.lane->team)
-        reader_team_rest(reader->team);
+        reader_team_rest(reader->team); /* it may be queued */
     reader_cursor_fini(&cursor, &reader->gen);
     return status;
 }

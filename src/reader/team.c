@@ -228,8 +228,10 @@ void reader_team_begin(struct reader_team *team, const struct reader_generation 
 void reader_team_rest(struct reader_team *team)
 {
     pthread_mutex_lock(&team->lock);
-    while (team->first)
-        unlink_lane(team, team->first);
+    for (struct reader_lane *lane; (lane = team->first);) {
+        unlink_lane(team, lane);
+        atomic_store_relaxed(&lane->state, IDLE);
+    }
     while (team->running)
         pthread_cond_wait(&team->progress, &team->lock);
     pthread_mutex_unlock(&team->lock);

@@ -25,7 +25,7 @@ void reader_team_begin(struct reader_team *team, const struct reader_generation 
 void reader_team_add(struct reader_lane *lane);
 /* Gives the shown block back; returns the number of the next in the ring, decoded. */
 uint32_t reader_team_take(struct reader_lane *lane);
-/* Waits until nobody fills a lane of the generation any more. */
+/* Takes all lanes out of the queue, and waits until nobody fills one any more. */
 void reader_team_rest(struct reader_team *team);
 
 #endif

@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: MIT
 # Compares weft's reader with Go's, event by event and byte by byte:
 #
-#   compare.sh WEFT MUTATE RULES TRACES WORK [SEED [COUNT]]
+#   compare.sh WEFT MUTATE RULES TRACES WORK [SEED [COUNT [ROUNDS [PROGRAM…]]]]
 #
 # WEFT, MUTATE and RULES are the tool, the damager and the test of the rules; TRACES has the
 # hand-made traces; WORK is a scratch folder. The reference (tools/reference) is looked for in
 # $WEFT_REFERENCE_DIR or build/reference; without it the exit status is 77.
 #
-# Compared are traces of a Go program (1.27 and, if it can be built, 1.23) in several modes, the
-# hand-made traces, the inputs that break the rules, and COUNT damaged copies of each small trace.
+# Compared are traces of a Go program (1.27 and, if it can be built, 1.23) in several modes, ROUNDS of
+# each; those of each PROGRAM linked with weft, in every format; the hand-made traces, the inputs that
+# break the rules; COUNT damaged copies of each small trace and COUNT/4 of some of the Go program's.
 # weft may differ only where it means to:
 #   - it rejects a table's batch that ends inside an entry, which Go takes for the end of the trace;
 #   - it goes on where one of Go's getters panics.
 set -eu
-weft=$1 mutate=$2 rules=$3 traces=$4 work=$5 seed=${6:-1} count=${7:-200}
+weft=$1 mutate=$2 rules=$3 traces=$4 work=$5 seed=${6:-1} count=${7:-50} rounds=${8:-1}
+[ $# -lt 8 ] && set -- || shift 8
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 reference=${WEFT_REFERENCE_DIR:-$tree/build/reference}
 canon=$reference/go1.27/canon
@@ -66,24 +68,30 @@ meant() {
     sed '$d' "$2" | cmp -s "$1" -
 }
 
-# program FILE OPTION…: the workload's trace.
+# programs NAME WORKLOAD ROUND: the Go program's traces, in all modes.
 small=$work/small
-mkdir -p "$work/programs" "$small" "$work/rules" "$work/made"
+mkdir -p "$work/programs" "$work/weft" "$small" "$work/rules" "$work/made"
 programs() {
-    for mode in plain generations advancing allocfree one_proc; do
-        name=$work/programs/$1_$mode.trace
+    for mode in plain generations advancing allocfree one_proc many_procs threads flight tiny; do
+        name=$work/programs/$1_$mode$3.trace
         case $mode in
-        plain) "$2" -o "$name" -for 60ms ;;
-        generations) GODEBUG=traceadvanceperiod=1000000 "$2" -o "$name" -for 60ms ;;
-        advancing) GODEBUG=traceadvanceperiod=0 "$2" -o "$name" -for 60ms ;;
-        allocfree) GODEBUG=traceallocfree=1 "$2" -o "$name" -for 20ms ;;
+        plain) "$2" -o "$name" -for 40ms ;;
+        generations) GODEBUG=traceadvanceperiod=1000000 "$2" -o "$name" -for 40ms ;;
+        advancing) GODEBUG=traceadvanceperiod=0 "$2" -o "$name" -for 30ms ;;
+        allocfree) GODEBUG=traceallocfree=1 "$2" -o "$name" -for 10ms ;;
         one_proc) "$2" -o "$name" -for 30ms -procs 1 ;;
+        many_procs) "$2" -o "$name" -for 20ms -procs 16 ;;
+        threads) GODEBUG=traceadvanceperiod=5000000 "$2" -o "$name" -for 10ms -threads 90 ;;
+        flight) GODEBUG=traceadvanceperiod=2000000 "$2" -o "$name" -for 20ms -flight ;;
+        tiny) "$2" -o "$name" -for 1ms -threads 1 -profile=0 -net=0 -gc=0 ;;
         esac
     done
 }
 
 failed=0
-programs go1.27 "$workload"
+for round in $(seq "$rounds"); do
+    programs go1.27 "$workload" "$round"
+done
 old=$reference/go1.23/workload
 if [ ! -x "$old" ]; then
     old=$work/workload1.23
@@ -96,7 +104,9 @@ if [ ! -x "$old" ]; then
         "$root/bin/go" build -p 2 -o "$old" .) || old=
 fi
 if [ -n "$old" ]; then
-    programs go1.23 "$old"
+    for round in $(seq "$rounds"); do
+        programs go1.23 "$old" "$round"
+    done
 else
     echo "compare.sh: Go 1.23 is not there: its traces were NOT compared" >&2
 fi
@@ -104,6 +114,13 @@ compare "$work/programs" || failed=1
 for file in "$work"/programs/*.trace; do
     "$weft" validate -q "$file" || failed=1
 done
+for program; do
+    for format in 1.22 1.23 1.25 1.26; do
+        WEFT_TRACE=$work/weft/$(basename "$program")_$format.trace WEFT_TRACE_FORMAT=$format \
+            timeout 60 "$program" >/dev/null 2>&1 </dev/null || true
+    done
+done
+[ $# -eq 0 ] || compare "$work/weft" || failed=1
 
 WEFT_DUMP_DIR=$work/rules "$rules" >"$work/said" 2>&1 || { failed=1; cat "$work/said"; }
 compare "$work/rules" || failed=1
@@ -114,15 +131,19 @@ for file in "$traces"/*.test; do
 done
 compare "$work/made" || failed=1
 
-for file in "$work"/made/*.trace; do
+damaged=0
+for file in "$work"/made/*.trace "$work"/programs/*_tiny1.trace "$work"/programs/*_flight1.trace; do
     name=$(basename "$file" .trace)
     copies=$count
+    case $file in */programs/*) copies=$((count / 4)) ;; esac
     [ "$name" != every_event ] || copies=$((count * 5))
     rm -rf "$small"
     mkdir -p "$small"
     seed=$((seed + 1))
+    damaged=$((damaged + copies))
     "$mutate" "$file" "$small" "$copies" "$seed"
     compare "$small" >"$work/said" || { failed=1; cat "$work/said"; mv "$small" "$work/damaged_$name"; }
 done
-[ $failed -eq 0 ] && echo "compare.sh: weft and Go agree"
+whole=$(find "$work/programs" "$work/weft" "$work/rules" "$work/made" -name '*.trace' | wc -l)
+[ $failed -eq 0 ] && echo "compare.sh: weft and Go agree on $whole traces and $damaged damaged copies"
 exit $failed

@@ -271,7 +271,9 @@ struct memory random_trace(uint64_t seed, unsigned threads, unsigned steps)
         memory_write(&text, program->threads[m].text.data, program->threads[m].text.size);
         free(program->threads[m].text.data);
     }
-    append_text(&text, END);
+    /* Threads without an event, after those whose first ones are decoded. */
+    append_text(&text, "EventBatch gen=1 m=1001 time=0 size=auto\n"
+                       "EventBatch gen=1 m=1002 time=0 size=auto\n" END);
     weft_reader_error error = {0};
     if (memory_assemble(&trace, (char *)text.data, text.size, &error) != 0)
         fail_msg("line %llu: %s", (unsigned long long)error.offset, error.message);

@@ -2,7 +2,7 @@
 
 // Workload writes a trace in which most kinds of events occur: it is what the readers are compared on.
 //
-//	workload -o FILE [-for DURATION] [-gc] [-net] [-profile]
+//	workload -o FILE [-for DURATION] [-procs N] [-threads N] [-gc=0] [-net=0] [-profile=0] [-flight]
 package main
 
 import (
@@ -25,7 +25,9 @@ var (
 	collect  = flag.Bool("gc", true, "collect garbage")
 	network  = flag.Bool("net", true, "use the network")
 	profile  = flag.Bool("profile", true, "take CPU samples")
-	procs    = flag.Int("procs", 4, "GOMAXPROCS, changed once on the way")
+	procs    = flag.Int("procs", 4, "GOMAXPROCS, changed on the way")
+	threads  = flag.Int("threads", 4, "goroutines that hang in system calls at once")
+	flight   = flag.Bool("flight", false, "write what the flight recorder has")
 )
 
 func main() {
@@ -38,7 +40,12 @@ func main() {
 	if *profile {
 		check(pprof.StartCPUProfile(io.Discard))
 	}
-	check(trace.Start(f))
+	finish := trace.Stop
+	if *flight {
+		finish = record(f)
+	} else {
+		check(trace.Start(f))
+	}
 	early.End()
 	before.End()
 	until := time.Now().Add(*duration)
@@ -60,8 +67,16 @@ func main() {
 	run(annotations)
 	run(children)
 	run(coroutines)
+	run(timers)
+	run(selects)
+	run(readers)
+	run(goexit)
+	run(lockedThreads)
+	run(blockedThreads(*threads))
 	if *collect {
 		run(garbage)
+		run(pressure)
+		run(stops)
 		run(changeProcs)
 	}
 	if *network {
@@ -70,7 +85,7 @@ func main() {
 	all.Wait()
 	_, open := trace.NewTask(context.Background(), "never ended")
 	_ = open
-	trace.Stop()
+	finish()
 	if *profile {
 		pprof.StopCPUProfile()
 	}
