@@ -117,7 +117,8 @@ static uint32_t frame_number(struct analysis_intern *intern, const weft_frame *f
                                    .file = analysis_intern_text(intern, from->file)};
     if (frame.function == READER_ABSENT || frame.file == READER_ABSENT)
         return READER_ABSENT;
-    frame.hash = mix(mix(mix(frame.pc, frame.line), frame.function), frame.file);
+    frame.hash =
+        mix(mix(mix(mix(reader_seed(), frame.pc), frame.line), frame.function), frame.file);
     if (chains_want_growth(&intern->frame_chains, intern->frames.count)) {
         if (!chains_grow(&intern->frame_chains, intern->frames.count * 2))
             return READER_ABSENT;
@@ -155,7 +156,7 @@ static bool collect(struct analysis_intern *intern, weft_stack stack, uint32_t *
            is_blank(&frame))
         depth--;
     intern->scratch.count = 0;
-    *hash = (uint32_t)depth;
+    *hash = (uint32_t)(depth + reader_seed());
     for (size_t i = 0; i < depth; i++) {
         if (frame_of(intern, stack, i, &frame) != 0)
             break;

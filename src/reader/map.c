@@ -1,7 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "reader/map.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+static uint64_t seed;
+
+static void draw_seed(void)
+{
+    if (getentropy(&seed, sizeof seed) != 0)
+        seed = 0x9e3779b97f4a7c15ull ^ (uint64_t)(uintptr_t)&seed; /* where it was loaded */
+}
+
+uint64_t reader_seed(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, draw_seed);
+    return seed;
+}
 
 static void place(struct reader_map *map, uint64_t key, uint32_t value)
 {
@@ -23,6 +40,7 @@ static bool resize(struct reader_map *map, uint32_t size)
     map->slots = slots;
     map->mask = size - 1;
     map->shift = (unsigned)__builtin_clz(size) + 33;
+    map->factor = reader_seed() | 1;
     for (uint32_t i = 0; i < old_size; i++)
         if (old[i].value != READER_ABSENT)
             place(map, old[i].key, old[i].value);

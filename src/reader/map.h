@@ -7,6 +7,9 @@
  *
  * reader_map is a hash table with linear probing and deletion by moving back. reader_idmap adds a
  * plain array in front for the usual case of ids that count from 1; only outliers are hashed.
+ *
+ * The hash is a multiplication by a number that is drawn when the process starts: nobody can choose
+ * ids of which a table makes one long row.
  */
 
 #include "reader/memory.h"
@@ -22,13 +25,20 @@ struct reader_map {
     struct reader_map_slot *slots; /* NULL while empty, else mask + 1 of them */
     uint32_t mask, count;
     unsigned shift; /* 64 - log2(mask + 1) */
+    uint64_t factor;
     struct reader_budget *budget;
 };
 
-/* Where the search for a key begins. Multiplicative hashing: Knuth, volume 3, 6.4. */
+/* A number that nobody could know before, the same for the whole process. */
+uint64_t reader_seed(void);
+
+/*
+ * Where the search for a key begins. Multiplicative hashing: Knuth, volume 3, 6.4; with a random
+ * odd factor: M. Dietzfelbinger and others, Journal of Algorithms 25, 1997.
+ */
 static inline uint32_t reader_map_home(const struct reader_map *map, uint64_t key)
 {
-    return (uint32_t)((key * 0x9e3779b97f4a7c15ull) >> map->shift);
+    return (uint32_t)((key * map->factor) >> map->shift);
 }
 
 /* The index of key or READER_ABSENT. */

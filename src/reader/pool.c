@@ -3,11 +3,14 @@
 
 #include <string.h>
 
-/* FNV-1a; the multiplication spreads, the final shift brings the high bits down. */
+/*
+ * FNV-1a from a start that nobody knows; the multiplication spreads, the final shift brings the
+ * high bits down.
+ */
 static uint32_t text_hash(const void *data, size_t size)
 {
     const unsigned char *at = data;
-    uint64_t hash = 0xcbf29ce484222325ull;
+    uint64_t hash = 0xcbf29ce484222325ull ^ reader_seed();
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ at[i]) * 0x100000001b3ull;
     return (uint32_t)(hash ^ hash >> 32);

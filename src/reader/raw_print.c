@@ -84,8 +84,8 @@ static void put_quoted(struct printer *p, const uint8_t *data, size_t size)
     put(p, "\"", 1);
 }
 
-/* Length and data of a string or an experimental batch. */
-static int print_data(struct printer *p, uint64_t limit)
+/* Length and data of a string or an experimental batch, whose line is there even without data. */
+static int print_data(struct printer *p, uint64_t limit, bool always)
 {
     static const char too_long[] = "more data than an entry may have";
     uint64_t size;
@@ -94,7 +94,7 @@ static int print_data(struct printer *p, uint64_t limit)
         return fail(p, "RAW-2", "bad or cut off number");
     if (size > limit)
         return fail(p, "RAW-3", too_long);
-    if (size == 0)
+    if (size == 0 && !always)
         return 0;
     uint8_t *data = size <= sizeof chunk ? chunk : malloc(size);
     if (!data)
@@ -155,9 +155,9 @@ static int print_event(struct printer *p, unsigned id)
     uint64_t last = 0;
     int status = print_args(p, id, &last);
     if (!status && id == WIRE_EV_STRING)
-        status = print_data(p, WIRE_STRING_MAX);
+        status = print_data(p, WIRE_STRING_MAX, false);
     else if (!status && id == WIRE_EV_EXPERIMENTAL_BATCH)
-        status = print_data(p, WIRE_PAYLOAD_MAX);
+        status = print_data(p, WIRE_PAYLOAD_MAX, true);
     else if (!status && id == WIRE_EV_STACK)
         status = print_frames(p, last);
     put(p, "\n", 1);
