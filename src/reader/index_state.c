@@ -197,21 +197,18 @@ static uint32_t take_pooled(struct reader_taker *from, struct reader_order *orde
     return text;
 }
 
-static int take_ranges(struct reader_taker *from, struct reader_order *order, uint32_t *first)
+static int take_ranges(struct reader_taker *from, struct reader_order *order,
+                       struct reader_resource *on)
 {
     for (uint64_t n = reader_take_count(from); n > 0; n--) {
         uint64_t kind = reader_take(from), description = reader_take(from);
-        if (from->fault || (kind != WIRE_EV_STW_BEGIN && kind != WIRE_EV_GC_SWEEP_BEGIN &&
-                            kind != WIRE_EV_GC_MARK_ASSIST_BEGIN))
+        if (from->fault ||
+            (kind != WIRE_EV_STW_BEGIN && kind != WIRE_EV_GC_SWEEP_BEGIN &&
+             kind != WIRE_EV_GC_MARK_ASSIST_BEGIN) ||
+            reader_range_is_known(order, on, (unsigned)kind, description))
             return -EBADMSG;
-        struct reader_range *range = READER_PUSH(&order->ranges);
-        if (!range)
+        if (!reader_range_add(order, on, (unsigned)kind, description))
             return -ENOMEM;
-        *range = (struct reader_range){description, READER_ABSENT, (uint8_t)kind};
-        if (*first == READER_ABSENT)
-            *first = order->ranges.count - 1;
-        else
-            range[-1].next = order->ranges.count - 1;
     }
     return from->fault ? -EBADMSG : 0;
 }
@@ -248,7 +245,7 @@ static int take_resource(struct reader_taker *from, struct reader_order *order,
         return -ENOMEM;
     resource->gen = gen;
     resource->seq = seq;
-    int failed = take_ranges(from, order, &resource->ranges);
+    int failed = take_ranges(from, order, resource);
     return failed ? failed : take_regions(from, order, &resource->regions);
 }
 

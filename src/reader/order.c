@@ -92,7 +92,7 @@ static void bind_budget(struct reader_order *order, struct reader_budget *budget
     order->threads.budget = order->thread_of.budget = budget;
     order->procs.at.budget = order->procs.of.budget = budget;
     order->goroutines.at.budget = order->goroutines.of.budget = budget;
-    order->ranges.budget = order->regions.budget = budget;
+    order->ranges.budget = order->stw_of.budget = order->regions.budget = budget;
     order->tasks.budget = order->task_of.budget = budget;
 }
 
@@ -115,6 +115,7 @@ void reader_order_fini(struct reader_order *order)
     READER_VEC_FINI(&order->procs.at);
     READER_VEC_FINI(&order->goroutines.at);
     READER_VEC_FINI(&order->ranges);
+    reader_map_fini(&order->stw_of);
     READER_VEC_FINI(&order->regions);
     READER_VEC_FINI(&order->tasks);
     reader_map_fini(&order->thread_of);
@@ -193,20 +194,11 @@ struct reader_resource *reader_resource_add(struct reader_order *order,
     *resource = (struct reader_resource){.id = id,
                                          .gen = order->gen->number,
                                          .ranges = READER_ABSENT,
+                                         .single = READER_ABSENT,
                                          .regions = READER_ABSENT,
                                          .status = (uint8_t)status,
                                          .live = true};
     return resource;
-}
-
-static void free_ranges(struct reader_order *order, uint32_t first)
-{
-    while (first != READER_ABSENT) {
-        uint32_t next = order->ranges.at[first].next;
-        order->ranges.at[first].next = order->free_range;
-        order->free_range = first;
-        first = next;
-    }
 }
 
 static void free_regions(struct reader_order *order, uint32_t first)
@@ -222,7 +214,8 @@ static void free_regions(struct reader_order *order, uint32_t first)
 
 void reader_goroutine_remove(struct reader_order *order, struct reader_resource *g)
 {
-    free_ranges(order, g->ranges);
+    while (g->ranges != READER_ABSENT)
+        reader_range_remove(order, g, g->ranges);
     free_regions(order, g->regions);
     reader_map_remove(&order->goroutines.of, g->id);
     g->live = false;

@@ -32,6 +32,7 @@ struct reader_resource {
     uint64_t id;
     uint64_t gen, seq; /* last sequence number, and the generation that it belongs to */
     uint32_t ranges;   /* first range in flight, or READER_ABSENT */
+    uint32_t single;   /* the one of them that is a sweep or an assist, or READER_ABSENT */
     uint32_t regions;  /* goroutines: innermost open region, or READER_ABSENT */
     uint8_t status;    /* as on the wire */
     bool live;
@@ -43,10 +44,15 @@ struct reader_resources {
     uint32_t free; /* dead record to reuse (next in its ranges field), or READER_ABSENT */
 };
 
+/*
+ * Ranges of a resource are in a list, whose order tells which of several stops of the world ends. A
+ * goroutine may have any number of those (of other descriptions), so none of them is searched for
+ * in the list: whether one is there, stw_of knows.
+ */
 struct reader_range {
     uint64_t description; /* STW: id of the kind's string, in the generation of the begin */
-    uint32_t next;
-    uint8_t kind; /* tag of the Begin event */
+    uint32_t next, prev;  /* prev of the first is the last */
+    uint8_t kind;         /* tag of the Begin event */
 };
 
 struct reader_region {
@@ -82,6 +88,7 @@ struct reader_order {
     struct reader_map thread_of;
     struct reader_resources procs, goroutines;
     READER_VEC(struct reader_range) ranges;
+    struct reader_map stw_of; /* goroutine and description, mixed → any */
     READER_VEC(struct reader_region) regions;
     READER_VEC(struct reader_task) tasks;
     struct reader_map task_of;
@@ -223,6 +230,13 @@ static inline struct reader_resource *reader_resource_get(struct reader_resource
 struct reader_resource *reader_resource_add(struct reader_order *order,
                                             struct reader_resources *resources, uint64_t id,
                                             unsigned status);
+/* Adds a range that is not in flight behind the others, or removes one. False: no memory. */
+bool reader_range_add(struct reader_order *order, struct reader_resource *on, unsigned kind,
+                      uint64_t description);
+void reader_range_remove(struct reader_order *order, struct reader_resource *on, uint32_t range);
+bool reader_range_is_known(const struct reader_order *order, const struct reader_resource *on,
+                           unsigned kind, uint64_t description);
+
 /* Deletes a goroutine's record. */
 void reader_goroutine_remove(struct reader_order *order, struct reader_resource *g);
 

@@ -19,72 +19,111 @@ static void scope(weft_event *out, weft_event_kind kind, weft_string name, weft_
     out->id = id;
 }
 
-static uint32_t find_range(const struct reader_order *order, const struct reader_resource *on,
-                           unsigned kind, const uint64_t *description)
+/* The first range of a kind: all but one of a list are stops of the world. */
+static uint32_t first_range(const struct reader_order *order, const struct reader_resource *on,
+                            unsigned kind)
 {
-    uint32_t i = on->ranges;
-    while (i != READER_ABSENT) {
-        const struct reader_range *range = &order->ranges.at[i];
-        if (range->kind == kind && (!description || range->description == *description))
-            break;
-        i = range->next;
-    }
-    return i;
+    if (kind != WIRE_EV_STW_BEGIN)
+        return on->single;
+    uint32_t first = on->ranges;
+    return first != READER_ABSENT && first == on->single ? order->ranges.at[first].next : first;
 }
 
-/* Appends: the order matters when one is removed. */
-static int add_range(struct reader_order *order, struct reader_resource *on, unsigned kind,
-                     uint64_t description)
+static uint64_t stw_key(const struct reader_resource *on, uint64_t description)
 {
-    struct reader_range *range;
-    if (order->free_range != READER_ABSENT) {
-        range = &order->ranges.at[order->free_range];
-        order->free_range = range->next;
-    } else if (!(range = READER_PUSH(&order->ranges))) {
-        return -ENOMEM;
+    uint64_t key = (on->id + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+    key = (key ^ key >> 29 ^ description) * 0x94d049bb133111ebull;
+    return key ^ key >> 32;
+}
+
+bool reader_range_is_known(const struct reader_order *order, const struct reader_resource *on,
+                           unsigned kind, uint64_t description)
+{
+    if (kind != WIRE_EV_STW_BEGIN)
+        return on->single != READER_ABSENT;
+    return reader_map_find(&order->stw_of, stw_key(on, description)) != READER_ABSENT;
+}
+
+static uint32_t new_range(struct reader_order *order)
+{
+    uint32_t range = order->free_range;
+    if (range != READER_ABSENT)
+        order->free_range = order->ranges.at[range].next;
+    else if (READER_PUSH(&order->ranges))
+        range = order->ranges.count - 1;
+    return range;
+}
+
+bool reader_range_add(struct reader_order *order, struct reader_resource *on, unsigned kind,
+                      uint64_t description)
+{
+    uint32_t range = new_range(order);
+    if (range == READER_ABSENT)
+        return false;
+    if (kind != WIRE_EV_STW_BEGIN)
+        on->single = range;
+    else if (!reader_map_add(&order->stw_of, stw_key(on, description), 0))
+        return false;
+    struct reader_range *at = order->ranges.at;
+    at[range] = (struct reader_range){description, READER_ABSENT, range, (uint8_t)kind};
+    if (on->ranges == READER_ABSENT) {
+        on->ranges = range;
+        return true;
     }
-    *range = (struct reader_range){description, READER_ABSENT, (uint8_t)kind};
-    uint32_t *link = &on->ranges;
-    while (*link != READER_ABSENT)
-        link = &order->ranges.at[*link].next;
-    *link = (uint32_t)(range - order->ranges.at);
-    return 0;
+    at[range].prev = at[on->ranges].prev;
+    at[at[range].prev].next = range;
+    at[on->ranges].prev = range;
+    return true;
+}
+
+/* The last of the list takes the place of what is removed. */
+void reader_range_remove(struct reader_order *order, struct reader_resource *on, uint32_t range)
+{
+    struct reader_range *at = order->ranges.at;
+    uint32_t last = at[on->ranges].prev;
+    if (at[range].kind == WIRE_EV_STW_BEGIN)
+        reader_map_remove(&order->stw_of, stw_key(on, at[range].description));
+    else
+        on->single = READER_ABSENT;
+    at[range].kind = at[last].kind;
+    at[range].description = at[last].description;
+    if (on->single == last)
+        on->single = range;
+    if (last == on->ranges) {
+        on->ranges = READER_ABSENT;
+    } else {
+        at[at[last].prev].next = READER_ABSENT;
+        at[on->ranges].prev = at[last].prev;
+    }
+    at[last].next = order->free_range;
+    order->free_range = last;
 }
 
 static int begin_range(struct reader_order *order, struct reader_resource *on, unsigned kind,
                        uint64_t description)
 {
-    if (find_range(order, on, kind, &description) != READER_ABSENT)
+    if (reader_range_is_known(order, on, kind, description))
         return reader_reject(order, "RNG-1", "range of %s begins but is under way already",
                              wire_event_specs[kind].name);
-    return add_range(order, on, kind, description);
+    return reader_range_add(order, on, kind, description) ? 0 : -ENOMEM;
 }
 
-/* Removes the first range of the kind; the last of the list takes its place. */
+/* Removes the first range of the kind. */
 static int end_range(struct reader_order *order, struct reader_resource *on, unsigned kind,
                      uint64_t *description)
 {
-    uint32_t found = find_range(order, on, kind, NULL);
+    uint32_t found = first_range(order, on, kind);
     if (found == READER_ABSENT)
         return reader_reject(order, "RNG-2", "range of %s ends but was not begun",
                              wire_event_specs[kind].name);
     *description = order->ranges.at[found].description;
-    uint32_t *link = &on->ranges;
-    while (order->ranges.at[*link].next != READER_ABSENT)
-        link = &order->ranges.at[*link].next;
-    uint32_t last = *link;
-    order->ranges.at[found].kind = order->ranges.at[last].kind;
-    order->ranges.at[found].description = order->ranges.at[last].description;
-    *link = READER_ABSENT;
-    order->ranges.at[last].next = order->free_range;
-    order->free_range = last;
+    reader_range_remove(order, on, found);
     return 0;
 }
 
 static int active_range(struct reader_order *order, struct reader_resource *on, unsigned kind)
 {
-    uint64_t none = 0;
-    bool known = find_range(order, on, kind, &none) != READER_ABSENT;
+    bool known = reader_range_is_known(order, on, kind, 0);
     if (!reader_order_in_first(order))
         return known ? 0
                      : reader_reject(order, "RNG-6", "range of %s is active but was not begun",
@@ -92,7 +131,7 @@ static int active_range(struct reader_order *order, struct reader_resource *on, 
     if (known)
         return reader_reject(order, "RNG-3", "range of %s is said to be active twice",
                              wire_event_specs[kind].name);
-    return add_range(order, on, kind, 0);
+    return reader_range_add(order, on, kind, 0) ? 0 : -ENOMEM;
 }
 
 static int unknown_g(struct reader_order *order, uint64_t g)
@@ -153,7 +192,7 @@ READER_HANDLER(stw_end)
     struct reader_resource *g = reader_order_own_g(order);
     if (!g)
         return unknown_g(order, out->g);
-    uint64_t description;
+    uint64_t description = 0;
     status = end_range(order, g, WIRE_EV_STW_BEGIN, &description);
     return status ? status : stw_event(order, out, WEFT_EVENT_RANGE_END, description);
 }
@@ -266,7 +305,7 @@ READER_HANDLER(sweep_end)
     struct reader_resource *p = reader_order_own_p(order);
     if (!p)
         return unknown_p(order, out->p);
-    uint64_t description;
+    uint64_t description = 0;
     status = end_range(order, p, WIRE_EV_GC_SWEEP_BEGIN, &description);
     if (status)
         return status;

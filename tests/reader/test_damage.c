@@ -197,6 +197,99 @@ static void many_threads(void **state)
     free(m.data);
 }
 
+static size_t put_varint(uint8_t *at, uint64_t value)
+{
+    size_t size = 0;
+    for (; value >= 0x80; value >>= 7)
+        at[size++] = (uint8_t)(value | 0x80);
+    at[size++] = (uint8_t)value;
+    return size;
+}
+
+/* Appends a batch of thread m, in pieces where it is too long for one. */
+struct writer {
+    struct memory *to;
+    uint64_t m;
+    uint8_t first; /* what each batch begins with, or 0 */
+    uint8_t payload[60000];
+    size_t size;
+};
+
+static void flush(struct writer *w)
+{
+    uint8_t head[32] = {1, 1};
+    size_t size = 2;
+    size += put_varint(head + size, w->m);
+    size += put_varint(head + size, 1);
+    size += put_varint(head + size, w->size);
+    memory_write(w->to, head, size);
+    memory_write(w->to, w->payload, w->size);
+    w->size = 0;
+}
+
+static void put_entry(struct writer *w, const uint64_t *numbers, size_t count)
+{
+    if (w->size > sizeof w->payload - 200)
+        flush(w);
+    if (w->size == 0 && w->first)
+        w->payload[w->size++] = w->first;
+    for (size_t i = 0; i < count; i++)
+        w->size += put_varint(w->payload + w->size, numbers[i]);
+}
+
+#define PUT(w, ...)                                                                                \
+    put_entry(w, (const uint64_t[]){__VA_ARGS__},                                                  \
+              sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+enum { HOSTILE = 200000 };
+
+static void read_hostile(struct memory *m)
+{
+    memory_write(m, "\x34", 1);
+    assert_int_equal(read_all(m), 0);
+    free(m->data);
+}
+
+/* Stops of the world within each other, all of another kind: no list of them is searched. */
+static void many_ranges_on_one_goroutine(void **state)
+{
+    (void)state;
+    static struct writer strings = {.m = UINT64_MAX, .first = 4}, events = {.m = 7};
+    struct memory m = {0};
+    static const char head[] = "Trace Go1.26\n" SYNC;
+    assert_int_equal(memory_assemble(&m, head, sizeof head - 1, NULL), 0);
+    strings.to = events.to = &m;
+    for (uint64_t i = 1; i <= HOSTILE; i++)
+        PUT(&strings, 5, i, 0);
+    flush(&strings);
+    PUT(&events, 13, 1, 0, 1);
+    PUT(&events, 25, 1, 1, 7, 2);
+    for (uint64_t i = 1; i <= HOSTILE; i++) {
+        PUT(&events, 26, 1, i, 0);
+        PUT(&events, 35, 1, 0);
+        PUT(&events, 36, 1);
+    }
+    for (uint64_t i = 1; i <= HOSTILE; i++)
+        PUT(&events, 27, 1);
+    flush(&events);
+    read_hostile(&m);
+}
+
+/* Ids that the usual multiplicative hash puts into one place: multiples of its factor's inverse. */
+static void ids_that_were_chosen_to_collide(void **state)
+{
+    (void)state;
+    static struct writer events = {.m = 7};
+    struct memory m = {0};
+    static const char head[] = "Trace Go1.26\n" SYNC;
+    assert_int_equal(memory_assemble(&m, head, sizeof head - 1, NULL), 0);
+    events.to = &m;
+    for (uint64_t i = 1; i <= HOSTILE; i++)
+        PUT(&events, 25, 1, i * 0xf1de83e19937733dull, 7, 4);
+    flush(&events);
+    read_hostile(&m);
+}
+
 int main(void)
 {
     set_up_trace();
@@ -206,6 +299,8 @@ int main(void)
         cmocka_unit_test(every_byte_dropped_or_doubled),
         cmocka_unit_test(huge_numbers_cost_nothing),
         cmocka_unit_test(many_threads),
+        cmocka_unit_test(many_ranges_on_one_goroutine),
+        cmocka_unit_test(ids_that_were_chosen_to_collide),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(trace.data);
