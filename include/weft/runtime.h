@@ -51,6 +51,10 @@ typedef struct weft_options {
  * WEFT_TRACE=FILE in the environment traces the whole run, with CPU samples if WEFT_TRACE_CPU=HZ
  * says so; WEFT_CPUPROFILE=FILE profiles it (weft/profile.h); WEFT_FLIGHT=FILE keeps the tracer's
  * memory in that file, for `weft recover` after the process has died (weft_tracer_flight).
+ * WEFT_TRACE_SECONDS=N ends the trace of WEFT_TRACE after N seconds. WEFT_TRACE_SIGNAL=NAME (USR2,
+ * SIGUSR2 or a number) together with WEFT_TRACE_SNAPSHOT=FILE keeps a flight recorder, and writes
+ * what it holds to FILE at the first such signal, then to FILE.1, FILE.2, … All take the format of
+ * WEFT_TRACE_FORMAT.
  *
  * Traces are also completed when the process ends in another way: by exit(), by a fatal error of
  * weft, or by SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGABRT. For these signals weft_run() installs

@@ -25,6 +25,7 @@ int cli_validate(int argc, char **argv);
 int cli_events(int argc, char **argv);
 int cli_raw(int argc, char **argv);
 int cli_index(int argc, char **argv);
+int cli_record(int argc, char **argv);
 int cli_summary(int argc, char **argv);
 int cli_goroutines(int argc, char **argv);
 int cli_goroutine(int argc, char **argv);

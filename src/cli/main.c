@@ -49,6 +49,16 @@ const struct cli_command cli_commands[] = {
      "  -a, --assemble    from text to trace\n"
      "  -o, --output FILE  where to write (- is the standard output)\n",
      cli_raw},
+    {"record", "run a program linked with weft and trace it",
+     "Usage: weft record -o FILE [--for N] -- PROGRAM [ARGUMENT]…\n"
+     "\n"
+     "Runs PROGRAM with WEFT_TRACE=FILE, passes signals on, and ends with its exit status (128 "
+     "and\n"
+     "the number of the signal that ended it). A FILE that is there is replaced.\n"
+     "\n"
+     "  -o, --output FILE  where the trace goes\n"
+     "  -f, --for N        trace the first N seconds (5 or 5s); the program runs on\n",
+     cli_record},
     {"summary", "what happened in a trace, on one page",
      "Usage: weft summary [--json] [--top N] FILE\n"
      "\n"

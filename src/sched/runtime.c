@@ -15,12 +15,14 @@
 #include "base/pages.h"
 #include "base/thread.h"
 #include "sched/crash.h"
+#include "sched/environment.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/sysmon.h"
+#include "sched/trace_env.h"
 #include "sched/trace_host.h"
 #include "sched/user_annotations.h"
 #include "sched/world.h"
@@ -35,30 +37,9 @@ struct sched sched = {.lock = BASE_LOCK_INIT(SCHED)};
 
 static base_lock instance = BASE_LOCK_INIT(INSTANCE); /* guards the fields below and who may run */
 static bool claimed;                                  /* a weft_run() is on */
-static weft_trace_stream *whole_run;                  /* of WEFT_TRACE */
-static weft_trace_stream *flight;                     /* of WEFT_FLIGHT */
 static bool whole_profile; /* of WEFT_CPUPROFILE; written before and after the run only */
 
 /* ---- Options ---- */
-
-/* A whole number in the environment; *out stays as it is if the variable is not set. False: not a
- * number in range. */
-static bool environment_number(const char *name, unsigned long low, unsigned long high,
-                               unsigned long *out)
-{
-    const char *text = getenv(name);
-    if (!text || !*text)
-        return true;
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno || *end || *text < '0' || *text > '9' || value < low || value > high) {
-        base_warn("%s=%s is not a number from %lu to %lu", name, text, low, high);
-        return false;
-    }
-    *out = value;
-    return true;
-}
 
 static int read_options(const weft_options *given, weft_options *options)
 {
@@ -86,82 +67,6 @@ static int read_options(const weft_options *given, weft_options *options)
         return -EINVAL;
     options->virtual_time = (unsigned)virtual_time;
     return 0;
-}
-
-static int trace_format(unsigned *format)
-{
-    static const char *const names[] = {"1.22", "1.23", "1.25", "1.26"};
-    static const unsigned numbers[] = {22, 23, 25, 26};
-    const char *text = getenv("WEFT_TRACE_FORMAT");
-    *format = 26;
-    if (!text || !*text)
-        return 0;
-    for (unsigned i = 0; i < 4; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *format = numbers[i];
-            return 0;
-        }
-    base_warn("WEFT_TRACE_FORMAT=%s is none of 1.22, 1.23, 1.25, 1.26", text);
-    return -EINVAL;
-}
-
-/* ---- The trace of the whole run ---- */
-
-static int start_whole_run(void)
-{
-    const char *path = getenv("WEFT_TRACE");
-    if (!path || !*path)
-        return 0;
-    weft_trace_options options = {.size = sizeof options};
-    unsigned long hz = 0;
-    int error = trace_format(&options.format);
-    if (!error && !environment_number("WEFT_TRACE_CPU", 0, CPU_HZ_MAX, &hz))
-        error = -EINVAL;
-    options.cpu_hz = (unsigned)hz;
-    if (!error)
-        error = weft_trace_start_path(sched.tracer, path, &options, &whole_run);
-    if (error)
-        base_warn("WEFT_TRACE=%s: cannot start the trace: %s", path, strerror(-error));
-    return error;
-}
-
-/* ---- The flight file ---- */
-
-/* Its data is in the file before it is given to anybody. */
-static int keep_nothing(void *context, const void *data, size_t size)
-{
-    (void)context, (void)data, (void)size;
-    return 0;
-}
-
-static int start_flight(void)
-{
-    const char *path = getenv("WEFT_FLIGHT");
-    if (!path || !*path)
-        return 0;
-    weft_trace_options options = {.size = sizeof options};
-    int error = trace_format(&options.format);
-    if (!error)
-        error = weft_tracer_flight(sched.tracer, path, 0);
-    if (!error)
-        error = weft_trace_start_callback(sched.tracer, keep_nothing, NULL, &options, &flight);
-    if (error)
-        base_warn("WEFT_FLIGHT=%s: cannot record: %s", path, strerror(-error));
-    return error;
-}
-
-/* Completes it. Once, by the end of the runtime or by exit(), whichever comes first. */
-static void stop_whole_run(void)
-{
-    lock_acquire(&instance);
-    weft_trace_stream *stream = whole_run;
-    whole_run = NULL;
-    lock_release(&instance);
-    if (!stream)
-        return;
-    int error = weft_trace_stop(stream, NULL);
-    if (error)
-        base_warn("WEFT_TRACE: the trace is not complete: %s", strerror(-error));
 }
 
 /* ---- The CPU profile of the whole run ---- */
@@ -197,7 +102,7 @@ static void stop_profile(void)
 static void complete_traces(void)
 {
     stop_profile();
-    stop_whole_run();
+    trace_env_complete();
     if (atomic_load_acquire(&sched.running)) /* pairs with start() */
         weft_tracer_stop_all(sched.tracer);
 }
@@ -280,7 +185,7 @@ static void end(void)
 {
     if (whole_profile)
         stop_profile();
-    stop_whole_run();
+    trace_env_stop();
     weft_tracer_stop_all(sched.tracer);
     crash_stop();
     atomic_store_release(&sched.running, 0);
@@ -312,9 +217,7 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     /* No thread of the runtime creates it, so no event does: it must be there when the trace
      * begins, and must not run before. */
     struct g *first = make_main(fn, arg);
-    error = first ? start_flight() : -ENOMEM;
-    if (!error)
-        error = start_whole_run();
+    error = first ? trace_env_start() : -ENOMEM;
     if (!error)
         error = start_profile();
     if (error)
@@ -337,7 +240,7 @@ no_procs:
  * neither is the runtime: it may compute, call exec, or end. */
 static void forget_in_child(void)
 {
-    whole_run = flight = NULL;
+    trace_env_forget();
     if (atomic_load_relaxed(&sched.running))
         weft_tracer_after_fork(sched.tracer);
     atomic_store_relaxed(&sched.running, 0);

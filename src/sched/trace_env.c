@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Design. A signal handler can do next to nothing, so the one for snapshots rings a bell, and a
+ * plain thread, which exists only if it is needed, does the rest. The same thread ends the trace
+ * when its time is over. Signals that come while a snapshot is being written make one more.
+ */
+#include "sched/trace_env.h"
+
+#include "base/clock.h"
+#include "base/fatal.h"
+#include "base/futex.h"
+#include "base/thread.h"
+#include "sched/environment.h"
+#include "sched/sched.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CPU_HZ_MAX = 10000, SECONDS_MAX = 1000000000 };
+
+static base_lock lock = BASE_LOCK_INIT(INSTANCE); /* guards whole_run */
+static weft_trace_stream *whole_run;              /* of WEFT_TRACE */
+
+static struct {
+    weft_trace_recorder *recorder; /* of WEFT_TRACE_SNAPSHOT */
+    const char *path;
+    unsigned written; /* snapshots */
+    int signal;       /* 0: none */
+    struct sigaction before;
+    uint64_t deadline; /* of WEFT_TRACE_SECONDS; UINT64_MAX: none */
+    pthread_t thread;
+    bool running;
+    base_note bell;
+    uint32_t wanted, ending; /* atomic */
+} helper;
+
+static int read_format(unsigned *format)
+{
+    static const char *const names[] = {"1.22", "1.23", "1.25", "1.26"};
+    static const unsigned numbers[] = {22, 23, 25, 26};
+    const char *text = environment_text("WEFT_TRACE_FORMAT");
+    *format = 26;
+    if (!text)
+        return 0;
+    for (unsigned i = 0; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *format = numbers[i];
+            return 0;
+        }
+    base_warn("WEFT_TRACE_FORMAT=%s is none of 1.22, 1.23, 1.25, 1.26", text);
+    return -EINVAL;
+}
+
+/* ---- The trace of the whole run ---- */
+
+static int start_whole_run(void)
+{
+    const char *path = environment_text("WEFT_TRACE");
+    if (!path)
+        return 0;
+    weft_trace_options options = {.size = sizeof options};
+    unsigned long hz = 0;
+    int error = read_format(&options.format);
+    if (!error && !environment_number("WEFT_TRACE_CPU", 0, CPU_HZ_MAX, &hz))
+        error = -EINVAL;
+    options.cpu_hz = (unsigned)hz;
+    if (!error)
+        error = weft_trace_start_path(sched.tracer, path, &options, &whole_run);
+    if (error)
+        base_warn("WEFT_TRACE=%s: cannot start the trace: %s", path, strerror(-error));
+    return error;
+}
+
+void trace_env_complete(void)
+{
+    lock_acquire(&lock);
+    weft_trace_stream *stream = whole_run;
+    whole_run = NULL;
+    lock_release(&lock);
+    if (!stream)
+        return;
+    int error = weft_trace_stop(stream, NULL);
+    if (error)
+        base_warn("WEFT_TRACE: the trace is not complete: %s", strerror(-error));
+}
+
+/* ---- The flight file ---- */
+
+/* Its data is in the file before it is given to anybody. */
+static int keep_nothing(void *context, const void *data, size_t size)
+{
+    (void)context, (void)data, (void)size;
+    return 0;
+}
+
+static int start_flight(void)
+{
+    const char *path = environment_text("WEFT_FLIGHT");
+    if (!path)
+        return 0;
+    weft_trace_stream *until_the_end;
+    weft_trace_options options = {.size = sizeof options};
+    int error = read_format(&options.format);
+    if (!error)
+        error = weft_tracer_flight(sched.tracer, path, 0);
+    if (!error)
+        error =
+            weft_trace_start_callback(sched.tracer, keep_nothing, NULL, &options, &until_the_end);
+    if (error)
+        base_warn("WEFT_FLIGHT=%s: cannot record: %s", path, strerror(-error));
+    return error;
+}
+
+/* ---- The helper: snapshots on request, and the end of a trace that has a length ---- */
+
+static void write_snapshot(void)
+{
+    char path[PATH_MAX + 16];
+    if (helper.written == 0)
+        snprintf(path, sizeof path, "%s", helper.path);
+    else
+        snprintf(path, sizeof path, "%s.%u", helper.path, helper.written);
+    int error = weft_trace_snapshot_path(helper.recorder, path, NULL);
+    if (error)
+        base_warn("WEFT_TRACE_SNAPSHOT: cannot write %s: %s", path, strerror(-error));
+    else
+        helper.written++;
+}
+
+static int64_t time_left(void)
+{
+    uint64_t now = base_clock_monotonic();
+    if (helper.deadline == UINT64_MAX)
+        return -1;
+    return helper.deadline > now ? (int64_t)(helper.deadline - now) : 0;
+}
+
+static void *helper_main(void *arg)
+{
+    (void)arg;
+    while (!atomic_load_acquire(&helper.ending)) {  /* pairs with trace_env_stop() */
+        if (atomic_swap_acquire(&helper.wanted, 0)) /* pairs with on_signal() */
+            write_snapshot();
+        if (time_left() == 0) {
+            trace_env_complete();
+            helper.deadline = UINT64_MAX;
+        }
+        (void)base_note_wait(&helper.bell, time_left());
+    }
+    return NULL;
+}
+
+static void on_signal(int number)
+{
+    int saved = errno;
+    (void)number;
+    (void)atomic_swap_release(&helper.wanted, 1);
+    base_note_post(&helper.bell);
+    errno = saved;
+}
+
+static int start_helper(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (!helper.recorder && helper.deadline == UINT64_MAX)
+        return 0;
+    int error = base_thread_start(&helper.thread, "weft-record", helper_main, NULL);
+    helper.running = error == 0;
+    if (error)
+        base_warn("cannot start the thread that ends traces: %s", strerror(-error));
+    else if (helper.signal)
+        (void)sigaction(helper.signal, &action, &helper.before);
+    return error;
+}
+
+static int start_recorder(void)
+{
+    weft_trace_recorder_options options = {.size = sizeof options};
+    int error = read_format(&options.format);
+    if (!error)
+        error = weft_trace_recorder_new(sched.tracer, &options, &helper.recorder);
+    if (!error)
+        error = weft_trace_recorder_start(helper.recorder);
+    if (error)
+        base_warn("WEFT_TRACE_SNAPSHOT=%s: cannot record: %s", helper.path, strerror(-error));
+    return error;
+}
+
+/* Nothing is started if anything is wrong. */
+static int read_settings(void)
+{
+    unsigned long seconds = 0;
+    helper.deadline = UINT64_MAX;
+    helper.path = environment_text("WEFT_TRACE_SNAPSHOT");
+    helper.written = 0;
+    if (!environment_number("WEFT_TRACE_SECONDS", 1, SECONDS_MAX, &seconds) ||
+        !environment_signal("WEFT_TRACE_SIGNAL", &helper.signal))
+        return -EINVAL;
+    if ((helper.signal != 0) != (helper.path != NULL)) {
+        base_warn("WEFT_TRACE_SIGNAL and WEFT_TRACE_SNAPSHOT need each other");
+        return -EINVAL;
+    }
+    if (seconds && environment_text("WEFT_TRACE"))
+        helper.deadline = base_clock_monotonic() + seconds * UINT64_C(1000000000);
+    return 0;
+}
+
+int trace_env_start(void)
+{
+    int error = read_settings();
+    if (!error)
+        error = start_flight();
+    if (!error)
+        error = start_whole_run();
+    if (!error && helper.path)
+        error = start_recorder();
+    return error ? error : start_helper();
+}
+
+void trace_env_stop(void)
+{
+    if (helper.running) {
+        if (helper.signal)
+            (void)sigaction(helper.signal, &helper.before, NULL);
+        atomic_store_release(&helper.ending, 1); /* pairs with helper_main() */
+        base_note_post(&helper.bell);
+        pthread_join(helper.thread, NULL);
+    }
+    helper.running = false;
+    helper.ending = helper.wanted = 0;
+    helper.bell = (base_note){0};
+    trace_env_complete();
+    (void)weft_trace_recorder_free(helper.recorder);
+    helper.recorder = NULL;
+}
+
+void trace_env_forget(void)
+{
+    lock_init(&lock, BASE_RANK_INSTANCE);
+    whole_run = NULL;
+    helper.recorder = NULL;
+    helper.running = false;
+}

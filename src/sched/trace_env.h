@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Recording without code: what the environment asks for.
+ *
+ *   WEFT_TRACE=FILE            traces the whole run
+ *   WEFT_TRACE_SECONDS=N       … or its first N seconds
+ *   WEFT_TRACE_FORMAT=1.22 …   the format; WEFT_TRACE_CPU=HZ: with CPU samples
+ *   WEFT_TRACE_SNAPSHOT=FILE   a flight recorder; each WEFT_TRACE_SIGNAL=NAME|NUMBER writes what it
+ *                              keeps: to FILE, then to FILE.1, FILE.2, …
+ *   WEFT_FLIGHT=FILE           the tracer's memory is a file, for `weft recover`
+ */
+#ifndef WEFT_SCHED_TRACE_ENV_H
+#define WEFT_SCHED_TRACE_ENV_H
+
+/* The runtime's tracer is there and nothing runs yet. Returns 0 or a negative errno value, after
+ * saying what is wrong; then trace_env_stop() is still to be called. */
+int trace_env_start(void);
+
+/* Completes the trace of WEFT_TRACE. Once, by the end of the runtime or by exit(), whichever comes
+ * first. */
+void trace_env_complete(void);
+
+/* The runtime ends: the same, and signals write no snapshots any more. */
+void trace_env_stop(void);
+
+/* In the child of a fork: none of it is its own. */
+void trace_env_forget(void);
+
+#endif
