@@ -70,7 +70,7 @@ typedef struct weft_options {
  */
 WEFT_API int weft_run(const weft_options *options, int (*fn)(void *arg), void *arg);
 
-/* 1 on a goroutine, 0 elsewhere. Any thread. */
+/* 1 on a goroutine or attached thread, 0 elsewhere. Any thread. */
 WEFT_API int weft_in_goroutine(void);
 
 /* Starts fn(arg) as a new goroutine, which runs soon. Returns 0, -ENOMEM (no stack to be had), or
@@ -102,6 +102,39 @@ WEFT_API int weft_procs(int n);
  */
 WEFT_API void weft_blocking_enter(void);
 WEFT_API void weft_blocking_exit(void);
+
+/* ---- From outside ---- */
+
+/*
+ * Plain threads, which weft did not make. Channels, locks and sleep work on them as they are, but
+ * leave nothing in a trace; weft_go() works while the runtime runs: the thread acts as a goroutine
+ * for the time of the call, which waits for a P if all are busy. Everything else takes an attached
+ * thread.
+ *
+ * weft_thread_attach() makes the calling thread a goroutine until it detaches or ends: it has a
+ * number, takes part in traces, holds a P on lease while it runs, and keeps its stack and its
+ * thread. It may not call weft_goexit(), nor resume or free coroutines. The runtime does not wait
+ * for it: after the end it is a plain thread again, but one that is blocked in weft at that moment
+ * stays blocked.
+ *
+ * attach returns 0, -EBUSY (a goroutine, or attached already), -EPERM (the runtime does not run),
+ * -EAGAIN (memory, or the limit of threads), -ENOMEM. detach returns 0 or -EPERM.
+ *
+ * A thread that calls weft_go() without attaching keeps a small record from the first call on,
+ * which goes with the thread or with weft_thread_detach(). In a trace each such call is a goroutine
+ * of its own.
+ */
+WEFT_API int weft_thread_attach(void);
+WEFT_API int weft_thread_detach(void);
+
+/*
+ * Starts fn(arg) as a new goroutine soon, from any thread and from any signal handler: takes no
+ * lock, allocates nothing, leaves errno alone. It takes about as long as a thread needs to wake up.
+ * At most WEFT_POST_MAX calls can wait to be started. Returns 0, -EAGAIN (that many wait), or
+ * -EPERM (the runtime does not run). What waits when the runtime ends is not started.
+ */
+#define WEFT_POST_MAX 1024
+WEFT_API int weft_post(void (*fn)(void *arg), void *arg);
 
 /* The tracer of the runtime, for weft/trace.h. Valid inside weft_run; NULL elsewhere. Any thread.
  */

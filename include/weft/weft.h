@@ -8,6 +8,7 @@
 #include <weft/chan.h>
 #include <weft/config.h>
 #include <weft/context.h>
+#include <weft/coro.h>
 #include <weft/net.h>
 #include <weft/profile.h>
 #include <weft/runtime.h>

@@ -17,6 +17,7 @@
 
 #include "base/pages.h"
 #include "sched/context.h"
+#include "sched/coroutine.h"
 #include "sched/schedule.h"
 #include "sched/scope.h"
 #include "sched/trace_hooks.h"
@@ -213,14 +214,21 @@ void goroutine_begin(void)
     rt_exit(m);
 }
 
+void goroutines_count_ended(struct m *m)
+{
+    uint64_t *ended = &counts[m->p->id].ended;
+    atomic_store_relaxed(ended, *ended + 1);
+}
+
 static _Noreturn void end_current(struct m *m, int result)
 {
     struct g *g = m->g;
     if (g->scope)
         scope_leave(m, g->scope, result);
     annotations_drop(g);
-    uint64_t *ended = &counts[m->p->id].ended;
-    atomic_store_relaxed(ended, *ended + 1);
+    goroutines_count_ended(m);
+    if (unlikely(g->coro))
+        coroutine_end(m);
     hook_go_end(m);
     sched_switch_away(m, AFTER_FREE, g);
     fatal("a goroutine that has ended was continued");
@@ -244,7 +252,7 @@ void weft_goexit(void)
     end_current(m, 0);
 }
 
-static void count_created(struct m *m)
+void goroutines_count_created(struct m *m)
 {
     if (m && m->p) {
         uint64_t *created = &counts[m->p->id].created;
@@ -254,24 +262,56 @@ static void count_created(struct m *m)
     }
 }
 
-struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
+/* Everything but the first change of state. */
+static struct g *make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
 {
     struct g *g = goroutine_get(m, stack_size);
     if (!g)
         return NULL;
     weft_trace_g_renew(&g->trace);
-    atomic_store_relaxed(&g->trace.id, m ? goroutine_new_id(m) : MAIN_GOROUTINE);
+    atomic_store_relaxed(&g->trace.id, m || system ? goroutine_new_id(m) : MAIN_GOROUTINE);
     g->fn = fn;
     g->arg = arg;
     atomic_store_relaxed(&g->system, system);
+    g->coro = NULL;
     g_set_place(g, NULL, (uintptr_t)fn);
     annotations_inherit(g, m ? m->g : NULL);
     g->context = NULL;
     g->scope = NULL;
     context_clean(g->stack_low, (size_t)((char *)g - g->stack_low));
     context_make(&g->saved, (void *)((uintptr_t)g & ~(uintptr_t)15), fn, arg);
-    count_created(m);
-    hook_go_create(m, g);
+    if (!system)
+        goroutines_count_created(m);
+    return g;
+}
+
+struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system)
+{
+    struct g *g = make(m, stack_size, fn, arg, system);
+    if (g)
+        hook_go_create(m, g);
+    return g;
+}
+
+struct g *goroutine_new_waiting(void (*fn)(void *arg))
+{
+    struct g *g = make(NULL, STACK_MIN, fn, NULL, true);
+    if (!g)
+        return NULL;
+    g->wait_reason = WEFT_TRACE_BLOCK_SYSTEM;
+    hook_set_status(g, G_WAITING);
+    return g;
+}
+
+struct g *sched_make_blocked(struct m *m, size_t stack_size, void (*fn)(void *), void *arg,
+                             uintptr_t entry)
+{
+    struct g *g = make(m, stack_size, fn, arg, false);
+    if (!g)
+        return NULL;
+    g->fn = (void (*)(void *))entry;
+    g_set_place(g, NULL, entry);
+    hook_go_create_blocked(m, g);
     return g;
 }
 
@@ -286,7 +326,7 @@ int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, b
 
 int weft_go_stack(size_t stack_size, void (*fn)(void *), void *arg)
 {
-    struct m *m = rt_enter();
+    struct m *m = rt_enter_or_attach();
     if (!m)
         return -EPERM;
     int error = stack_size < STACK_MIN || stack_size > STACK_MAX
@@ -298,7 +338,7 @@ int weft_go_stack(size_t stack_size, void (*fn)(void *), void *arg)
 
 int weft_go(void (*fn)(void *), void *arg)
 {
-    struct m *m = rt_enter();
+    struct m *m = rt_enter_or_attach();
     if (!m)
         return -EPERM;
     int error = sched_spawn(m, sched.stack_size, fn, arg, false);

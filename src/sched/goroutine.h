@@ -23,6 +23,9 @@ uint64_t goroutine_new_id(struct m *m);
  * long as the runtime. */
 struct g *goroutine_new_system(void);
 
+/* A goroutine of the runtime, made by nobody and waiting. NULL: no memory. */
+struct g *goroutine_new_waiting(void (*fn)(void *arg));
+
 /* All records ever made, dead ones included; any thread, no lock. Linked by all_next. */
 struct g *goroutines_first(void);
 
@@ -35,5 +38,8 @@ void goroutines_free(bool some_are_out);
  */
 void goroutines_count_reset(void);
 void goroutines_count(uint64_t *created, uint64_t *alive);
+/* One more. ended: m has a P. */
+void goroutines_count_created(struct m *m);
+void goroutines_count_ended(struct m *m);
 
 #endif

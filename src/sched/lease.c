@@ -3,6 +3,7 @@
 #include "sched/lease.h"
 
 #include "base/thread.h"
+#include "sched/attach.h"
 #include "sched/crash.h"
 #include "sched/goroutine.h"
 #include "sched/proc.h"
@@ -73,9 +74,7 @@ void lease_ask_to_yield(struct m *m)
     atomic_or_acqrel(&m->attention, M_PREEMPT);
 }
 
-/* The current goroutine lost its P while it was outside, or gave it up for a blocking call: it gets
- * another one, or queues for one. Returns the M on which it goes on. */
-static struct m *regain(struct m *m)
+struct m *lease_regain(struct m *m)
 {
     struct g *g = m->g;
     struct p *p = proc_take_idle(m);
@@ -86,6 +85,8 @@ static struct m *regain(struct m *m)
     }
     hook_syscall_exit_queued(m);
     atomic_store_relaxed(&g->m, NULL);
+    if (unlikely(g->bound))
+        return bound_regain(m);
     return sched_leave(m, AFTER_GLOBAL_QUEUE, g);
 }
 
@@ -93,19 +94,36 @@ struct m *rt_enter_slow(struct m *m, const void *frame, uintptr_t pc)
 {
     torture_point("rt_enter_slow");
     lease_checkpoint(m);
-    if (unlikely(atomic_load_relaxed(&m->attention) & M_ENDING))
-        sched_end_thread(m);
+    if (unlikely(atomic_load_relaxed(&m->attention) & M_ENDING)) {
+        if (!m->own)
+            sched_end_thread(m);
+        lease_leave(m); /* A3 (attach.h): it is a plain thread again */
+        return NULL;
+    }
     g_set_place(m->g, frame, pc);
-    return m->p ? m : regain(m);
+    return m->p ? m : lease_regain(m);
+}
+
+/* An attached thread: it need not wait for a P, since it leaves. */
+static void exit_attached(struct m *m, uint32_t attention)
+{
+    if (attention & M_ENDING) /* A3 (attach.h) */
+        lease_leave(m);
+    else if (attention & M_CALL)
+        attach_end_call(m);
+    else
+        attach_give_way(m);
 }
 
 void rt_exit_slow(struct m *m)
 {
-    if (atomic_load_relaxed(&m->attention) & M_PREEMPT) {
-        atomic_and_acqrel(&m->attention, ~(uint32_t)M_PREEMPT);
-        if (m->p)
-            m = sched_preempt(m);
+    uint32_t attention = atomic_and_acqrel(&m->attention, ~(uint32_t)(M_PREEMPT | M_CALL));
+    if (unlikely(m->own) && (attention & (M_ENDING | M_CALL | M_PREEMPT))) {
+        exit_attached(m, attention);
+        return;
     }
+    if ((attention & M_PREEMPT) && m->p)
+        m = sched_preempt(m);
     fence_store(&m->in_runtime, 0); /* L1: being outside is what a holder waits for */
 }
 

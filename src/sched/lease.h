@@ -55,6 +55,11 @@ void lease_checkpoint(struct m *m);
 void lease_leave(struct m *m);
 void lease_return(struct m *m);
 
+/* The current goroutine lost its P while it was outside, or gave it up for a blocking call: it gets
+ * another one, or queues for one. Returns the M on which it goes on; NULL for an attached thread if
+ * the runtime ended meanwhile. */
+struct m *lease_regain(struct m *m);
+
 /* Asks the goroutine that runs on m to yield at its next exit from the runtime. */
 void lease_ask_to_yield(struct m *m);
 

@@ -25,23 +25,21 @@ __attribute__((noinline)) struct m *m_self(void)
     return m;
 }
 
-static __attribute__((noinline)) void set_self(struct m *m)
+__attribute__((noinline)) void machine_set_self(struct m *m)
 {
     self = m;
     compiler_barrier();
 }
 
-struct m *machine_new_locked(void)
+struct m *machine_try_new_locked(void)
 {
     /* A new M is not held: it would walk into a world that others believe to stand still. */
     invariant(!sched.world_stopped, "a thread was to be made while the world is stopped");
     if (machines.count >= sched.max_threads)
-        fatal("the limit of %u threads is reached: too many goroutines block outside the runtime "
-              "(weft_options.max_threads)",
-              sched.max_threads);
+        return NULL;
     struct m *m = torture_refuse("machine_new") ? NULL : base_pages_alloc(sizeof *m);
     if (!m)
-        fatal("no memory for another thread (%u threads)", machines.count);
+        return NULL;
     m->random = (uint32_t)((uintptr_t)m >> 6) * 2654435761u | 1;
     m->id = machines.count++;
     if (atomic_load_relaxed(
@@ -50,6 +48,18 @@ struct m *machine_new_locked(void)
     m->all_next = machines.head;
     atomic_store_release(&machines.head, m); /* pairs with machines_first() */
     return m;
+}
+
+struct m *machine_new_locked(void)
+{
+    struct m *m = machine_try_new_locked();
+    if (m)
+        return m;
+    if (machines.count >= sched.max_threads)
+        fatal("the limit of %u threads is reached: too many goroutines block outside the runtime "
+              "(weft_options.max_threads)",
+              sched.max_threads);
+    fatal("no memory for another thread (%u threads)", machines.count);
 }
 
 static void *thread_main(void *arg)
@@ -73,24 +83,36 @@ void machine_start(struct m *m)
         fatal("cannot start thread %u: error %d", m->id, -error);
 }
 
-void machine_adopt(struct m *m)
+int machine_try_adopt(struct m *m)
 {
-    set_self(m);
-    if (base_thread_stack(&m->stack_low, &m->stack_high))
-        fatal("cannot learn the bounds of a thread's stack");
+    int error = base_thread_stack(&m->stack_low, &m->stack_high);
+    if (!error)
+        error = weft_trace_m_register(sched.tracer, &m->trace);
+    if (error)
+        return error;
     os_signal_stack_set(m->signal_stack, sizeof m->signal_stack);
 #ifdef BASE_TSAN
     m->fiber = __tsan_get_current_fiber();
 #endif
-    if (weft_trace_m_register(sched.tracer, &m->trace))
-        fatal("no memory for the trace buffers of another thread");
+    atomic_store_relaxed(&m->tid, m->trace.tid);
+    machine_set_self(m);
+    return 0;
+}
+
+void machine_adopt(struct m *m)
+{
+    int error = machine_try_adopt(m);
+    if (error)
+        fatal("a thread of the runtime cannot begin: %s",
+              error == -ENOMEM ? "no memory for its trace buffers"
+                               : "the bounds of its stack are unknown");
 }
 
 void machine_disown(struct m *m)
 {
     weft_trace_m_unregister(sched.tracer, &m->trace);
     os_signal_stack_clear(m->signal_stack);
-    set_self(NULL);
+    machine_set_self(NULL);
     lease_leave(m);
 }
 
@@ -166,7 +188,10 @@ void machines_free(void)
 {
     for (struct m *m = machines.head, *next; m; m = next) {
         next = m->all_next;
-        if (atomic_load_relaxed(&m->finished) != M_ABANDONED)
+        uint32_t expected = M_ENDS; /* an attached thread's: who comes last frees it */
+        if (m->own)
+            atomic_cas_acqrel(&m->finished, &expected, M_ABANDONED); /* pairs with free_stale() */
+        if (atomic_load_acquire(&m->finished) != M_ABANDONED)
             base_pages_free(m, sizeof *m);
     }
     machines.head = NULL;

@@ -22,11 +22,18 @@ static inline struct m *machines_first(void)
  * the program when there is no memory or the limit of threads is reached. */
 struct m *machine_new_locked(void);
 
+/* The same; NULL instead of stopping the program. */
+struct m *machine_try_new_locked(void);
+
 /* Starts its thread, which runs the scheduler with m->next_p. */
 void machine_start(struct m *m);
 
 /* Makes the calling thread m's thread: sysmon, the tracer's thread. */
 void machine_adopt(struct m *m);
+/* The same for attached threads: 0, or a negative errno value instead of stopping the program. */
+int machine_try_adopt(struct m *m);
+/* What m_self() returns on the calling thread. */
+void machine_set_self(struct m *m);
 /* Undoes it. */
 void machine_disown(struct m *m);
 

@@ -216,6 +216,8 @@ IN_LINE int begin_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, 
 IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
 {
     struct m *m = enter_from(pc);
+    if (!m) /* an attached thread, and the runtime has ended */
+        return -EPERM;
     int error = poll_wait(&m, desc, mode, seen);
     rt_exit(m);
     return error;
@@ -225,6 +227,8 @@ IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, u
 IN_LINE void end_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode)
 {
     struct m *m = enter_from(pc);
+    if (!m) /* as above */
+        return;
     int fd = poll_end(m, desc, mode);
     rt_exit(m);
     sys_close(fd);
@@ -257,8 +261,9 @@ IN_LINE void set_deadline_at(uintptr_t pc, struct poll_desc *desc, enum poll_mod
 IN_LINE int adopt_at(uintptr_t pc, int fd, bool is_socket, struct poll_desc **out)
 {
     struct m *m = enter_from(pc);
-    int error = poll_open(fd, is_socket, out);
-    rt_exit(m);
+    int error = m ? poll_open(fd, is_socket, out) : -EPERM;
+    if (m)
+        rt_exit(m);
     if (error)
         sys_close(fd);
     return error;
@@ -386,8 +391,9 @@ int weft_conn_from_fd(int fd, weft_conn **out)
     if (error)
         return error;
     struct m *m = rt_enter();
-    error = poll_open(fd, is_socket, &desc);
-    rt_exit(m);
+    error = m ? poll_open(fd, is_socket, &desc) : -EPERM;
+    if (m)
+        rt_exit(m);
     if (error)
         sys_set_flags(fd, flags);
     else

@@ -127,7 +127,7 @@ void proc_hand_off(struct p *p)
 {
     torture_point("hand_off");
     lock_acquire(&sched.lock);
-    bool work = !runq_empty(&p->runq) || sched.global.count > 0 ||
+    bool work = !runq_empty(&p->runq) || sched.global_count > 0 ||
                 (sched_poller_missing() && atomic_load_relaxed(&sched.spinning) == 0);
     if (work) {
         start_m_unlock(p, false);

@@ -14,11 +14,13 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "base/thread.h"
+#include "sched/attach.h"
 #include "sched/crash.h"
 #include "sched/environment.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
+#include "sched/post.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/sysmon.h"
@@ -114,7 +116,7 @@ static void set_up(const weft_options *options)
     size_t page = base_page_size();
     sched.stack_size = (options->stack_size + page - 1) & ~(page - 1);
     sched.max_threads = options->max_threads;
-    sched.global = (struct g_list){0};
+    sched.global = sched.bound = (struct g_list){0};
     sched.global_count = 0;
     sched.idle_ps = NULL;
     sched.idle_ms = NULL;
@@ -170,6 +172,7 @@ static void end_threads_and_free(void)
     atomic_store_release(&sched.ending, 1); /* pairs with sched_run() */
     for (struct m *m = machines_first(); m; m = m->all_next)
         atomic_or_acqrel(&m->attention, M_ENDING);
+    attach_end_all();
     world_start(NULL);
     world_unlock();
     netpoll_wake();
@@ -205,6 +208,9 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = netpoll_init();
     if (error)
         goto no_procs;
+    error = post_start();
+    if (error)
+        goto no_post;
     atomic_store_release(&sched.running, 1); /* pairs with weft_tracer_default() */
     error = sysmon_start();
     if (error)
@@ -229,6 +235,8 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
 no_sysmon:
     atomic_store_release(&sched.running, 0);
     machines_free();
+no_post:
+    goroutines_free(false);
     netpoll_fini();
 no_procs:
     free_procs();
@@ -279,6 +287,7 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     weft_options options;
     base_clock_init();
     base_fence_init();
+    attach_forget_stale();
     int error = fn ? read_options(given, &options) : -EINVAL;
     if (!error)
         error = annotations_init();

@@ -37,6 +37,7 @@
 struct m;
 struct p;
 struct label;
+struct weft_coro;
 struct timers;
 
 enum { MAX_PROCS = 1024, SIGNAL_STACK = 64 * 1024 };
@@ -62,6 +63,7 @@ struct g {
     struct m *m;         /* atomic; the M that runs it or holds it in a system call, else NULL */
     uint32_t status;     /* atomic: enum g_status */
     int32_t wake_result; /* written by the waker before sched_ready, read by the woken */
+    struct m *bound;     /* constant: the M of an attached thread (attach.h); NULL: any M */
     void (*fn)(void *);
     void *arg;
     const void *api_frame;    /* atomic; frame of the public function through which it entered the
@@ -83,6 +85,7 @@ struct g {
     struct label *label;       /* NULL: none; inherited, shared */
     uint64_t label_generation; /* in which the label was written last */
     uint32_t open_regions;
+    struct weft_coro *coro; /* constant: what it is the goroutine of, or NULL */
 };
 
 /* What the context that a switch arrives in does for the one that it left (schedule.c). */
@@ -97,7 +100,7 @@ enum after_switch {
 struct m {
     uint32_t in_runtime; /* written by the M alone; pairs with lease_hold() through the asymmetric
                             fence */
-    uint32_t attention;  /* atomic: M_HELD, M_PREEMPT */
+    uint32_t attention;  /* atomic: M_HELD, … */
     struct p
         *p; /* owner: the M inside the runtime; the holder of the world lock while the M is held */
     struct g *g; /* current goroutine, NULL on the scheduler's own stack; owner: as p */
@@ -111,11 +114,14 @@ struct m {
     struct m *idle_next; /* lock: sched.lock */
     struct m *all_next;  /* set once, before the M is listed */
     uint32_t finished;   /* atomic: enum m_life */
-    bool service;        /* runs no goroutines: sysmon, the tracer's thread */
+    bool service;        /* runs no goroutines of the queues: sysmon, the tracer's thread, attached
+                            threads */
+    struct g *own;       /* constant: an attached thread's goroutine (attach.h), else NULL */
     uint32_t crashed;    /* atomic: crash.h */
     uint32_t id;
     pthread_t thread;
-    void *fiber; /* sanitizers: of the thread's own stack */
+    uint64_t tid; /* atomic; trace.tid for others: an attached thread's record is used again */
+    void *fiber;  /* sanitizers: of the thread's own stack */
     void *stack_low, *stack_high;
     weft_trace_m trace;
     /* Signal handlers run here: a goroutine's own stack may have no room. Committed by touching. */
@@ -123,7 +129,7 @@ struct m {
 } __attribute__((aligned(BASE_CACHE_LINE)));
 
 /* Bits of m->attention. */
-enum { M_HELD = 1, M_PREEMPT = 2, M_WAITS = 4, M_ENDING = 8 };
+enum { M_HELD = 1, M_PREEMPT = 2, M_WAITS = 4, M_ENDING = 8, M_CALL = 16 };
 
 enum m_life { M_RUNS, M_ENDS, M_ENDED, M_ABANDONED };
 
@@ -184,9 +190,9 @@ struct sched {
     uint32_t virtual_time; /* atomic, constant while the runtime runs: timers go by virtual_now */
     int64_t virtual_now;   /* atomic (virtual_time.h) */
     base_lock lock;        /* rank SCHED */
-    struct g_list
-        global; /* lock: lock; global_count mirrors its length for readers without the lock */
-    uint32_t global_count; /* atomic */
+    struct g_list global;  /* lock: lock */
+    struct g_list bound;   /* lock: lock; goroutines of attached threads that need a P */
+    uint32_t global_count; /* atomic; the length of both lists, for readers without the lock */
     struct p *idle_ps;     /* lock: lock */
     uint32_t idle_p_count; /* atomic; written under lock */
     struct m *idle_ms;     /* lock: lock */
@@ -235,6 +241,7 @@ struct m *m_self(void) __attribute__((visibility("hidden")));
 
 struct m *rt_enter_slow(struct m *m, const void *frame, uintptr_t pc);
 void rt_exit_slow(struct m *m);
+struct m *attach_for_call(const void *frame, uintptr_t pc);
 
 /* Where the goroutine left user code: the frame of a public function, and an address in it. Owner:
  * the M that runs g; the tracer may look at any time. */
@@ -282,6 +289,14 @@ static inline __attribute__((always_inline)) struct m *rt_enter_from(const void 
     return m;
 }
 
+/* The same for operations that may block: a plain thread is attached for the time of the call.
+ * NULL: the runtime does not run. */
+#define rt_enter_or_attach()                                                                       \
+    __extension__({                                                                                \
+        struct m *m_ = rt_enter();                                                                 \
+        likely(m_ != NULL) ? m_ : attach_for_call(__builtin_frame_address(0), rt_here());          \
+    })
+
 static inline void rt_exit(struct m *m)
 {
     if (unlikely(atomic_load_relaxed(&m->attention) != 0))
@@ -325,7 +340,12 @@ void sched_ready_list(struct m *m, struct g_list *list);
 /* A new goroutine fn(arg), runnable but in no queue yet. NULL: memory is exhausted. */
 struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
 
-/* The same on the caller's P (or the global queue, when m has none). 0 or -ENOMEM. */
+/* The same, but waiting, for somebody who will switch to it. m has a P and a current goroutine.
+ * entry: the function that it is known by. */
+struct g *sched_make_blocked(struct m *m, size_t stack_size, void (*fn)(void *), void *arg,
+                             uintptr_t entry);
+
+/* The same as sched_make on the caller's P (or the global queue, when m has none). 0 or -ENOMEM. */
 int sched_spawn(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);
 
 /* Xorshift of G. Marsaglia; the state must not be 0. */

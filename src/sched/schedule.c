@@ -25,11 +25,14 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "sched/attach.h"
 #include "sched/context.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"
+#include "sched/switch.h"
+#include "sched/sysmon.h"
 #include "sched/timer.h"
 #include "sched/trace_hooks.h"
 #include "sched/virtual_time.h"
@@ -68,6 +71,11 @@ static void local_put(struct p *p, struct g *g)
         global_put_many(overflow, n);
 }
 
+void sched_count_global(void)
+{
+    atomic_store_relaxed(&sched.global_count, sched.global.count + sched.bound.count);
+}
+
 void sched_global_append(struct g_list *list)
 {
     if (!list->head)
@@ -79,7 +87,7 @@ void sched_global_append(struct g_list *list)
         sched.global.head = list->head;
     sched.global.tail = list->tail;
     sched.global.count += list->count;
-    atomic_store_relaxed(&sched.global_count, sched.global.count);
+    sched_count_global();
     lock_release(&sched.lock);
     *list = (struct g_list){0};
 }
@@ -99,7 +107,7 @@ void sched_global_put(struct g *g)
     sched_global_put_list(&list);
 }
 
-static void finish_switch(struct m *m)
+void sched_finish_switch(struct m *m)
 {
     torture_point("arrive");
     enum after_switch after = m->after;
@@ -123,12 +131,6 @@ static void finish_switch(struct m *m)
     }
 }
 
-void sched_arrive(struct m *m)
-{
-    if (m->after != AFTER_NOTHING)
-        finish_switch(m);
-}
-
 /* ---- Switching ---- */
 
 /* g, which the caller owns, becomes the M's current goroutine. */
@@ -145,28 +147,10 @@ static inline void make_current(struct m *m, struct g *g, bool inherits, bool tr
         hook_set_status(g, G_RUNNING);
 }
 
-/* Leaves goroutine `from` for the goroutine `to`, or for the M's own context if `to` is NULL. */
-static struct m *switch_from(struct m *m, struct g *from, struct g *to)
-{
-    void *fake = NULL;
-    void **save = m->after == AFTER_FREE ? NULL : &fake;
-    if (to) {
-        context_announce(save, to->fiber, to->stack_low, (size_t)((char *)to - to->stack_low));
-        weft_context_switch(&from->saved, &to->saved);
-    } else {
-        m->g = NULL;
-        context_announce(save, m->fiber, m->stack_low,
-                         (size_t)((char *)m->stack_high - (char *)m->stack_low));
-        weft_context_switch(&from->saved, &m->saved);
-    }
-    context_arrived(fake);
-    m = m_self();
-    sched_arrive(m);
-    return m;
-}
-
 struct m *sched_leave(struct m *m, enum after_switch after, void *arg)
 {
+    if (unlikely(m->g->bound))
+        return bound_leave(m, after, arg);
     m->after = after;
     m->after_arg = arg;
     return switch_from(m, m->g, NULL);
@@ -200,6 +184,8 @@ static inline __attribute__((always_inline)) struct m *
 switch_away(struct m *m, enum after_switch after, void *arg, bool traced)
 {
     struct g *from = m->g;
+    if (unlikely(from->bound))
+        return bound_leave(m, after, arg);
     bool inherits;
     struct g *next = pick_local(m->p, &inherits);
     m->after = after;
@@ -249,6 +235,10 @@ struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reaso
 static inline void enqueue_ready(struct m *m, struct g *g)
 {
     torture_point("ready: runnable, not queued");
+    if (unlikely(g->bound)) {
+        bound_ready(g);
+        return;
+    }
     if (!m->p) {
         sched_global_put(g);
         return;
@@ -266,11 +256,25 @@ static __attribute__((cold, noinline)) void ready_traced(struct m *m, struct g *
     enqueue_ready(m, g);
 }
 
+/* By a thread without M, as it is: take_global() or the attached thread makes it runnable. Such a
+ * thread cannot be held, so it leaves Ps and Ms alone; the monitor wakes one. */
+static void put_foreign(struct g *g)
+{
+    if (g->bound) {
+        bound_ready_from_outside(g);
+    } else {
+        struct g_list list = {0};
+        g_list_push(&list, g);
+        sched_global_append(&list);
+    }
+    sysmon_wake();
+}
+
 void sched_ready(struct m *m, struct g *g)
 {
     torture_point("ready: taken off its queue");
     if (unlikely(!m)) {
-        sched_global_put(g); /* as it is: take_global() makes it runnable */
+        put_foreign(g);
         return;
     }
     if (hook_tracing()) {
@@ -283,15 +287,15 @@ void sched_ready(struct m *m, struct g *g)
 
 void sched_ready_list(struct m *m, struct g_list *list)
 {
-    if (!m) { /* as they are: take_global() makes them runnable */
-        sched_global_put_list(list);
-        return;
-    }
     struct g_list global = {0};
     struct g *g;
+    while (!m && (g = g_list_pop(list)))
+        put_foreign(g);
     while ((g = g_list_pop(list))) {
         hook_go_unblock(m, g);
-        if (m->p) {
+        if (unlikely(g->bound)) {
+            bound_ready(g);
+        } else if (m->p) {
             local_put(m->p, g);
             proc_wake_one();
         } else {
@@ -349,6 +353,14 @@ static void unblock_foreign(struct m *m, const struct g_list *taken)
             hook_go_unblock(m, g);
 }
 
+/* A goroutine of an attached thread; in turns with the global queue. sched.lock is held. */
+static struct g *take_bound(void)
+{
+    static bool bound_was_last; /* lock: sched.lock */
+    bound_was_last = sched.bound.head && (!bound_was_last || !sched.global.head);
+    return bound_was_last ? g_list_pop(&sched.bound) : NULL;
+}
+
 /* Takes one goroutine from the global queue, and a fair share of the rest to the P's own. */
 static struct g *take_global(struct m *m, unsigned most)
 {
@@ -356,12 +368,18 @@ static struct g *take_global(struct m *m, unsigned most)
         return NULL;
     struct g_list taken = {0};
     lock_acquire(&sched.lock);
+    struct g *bound = take_bound();
+    if (unlikely(bound)) {
+        sched_count_global();
+        lock_release(&sched.lock);
+        return bound;
+    }
     unsigned n = sched.global.count / atomic_load_relaxed(&sched.proc_count) + 1;
     if (n > most)
         n = most;
     for (struct g *g; n > 0 && (g = g_list_pop(&sched.global)); n--)
         g_list_push(&taken, g);
-    atomic_store_relaxed(&sched.global_count, sched.global.count);
+    sched_count_global();
     lock_release(&sched.lock);
     unblock_foreign(m, &taken);
     struct g *first = g_list_pop(&taken);
@@ -504,7 +522,7 @@ static bool any_queue_has_work(void)
 static bool release_p(struct m *m)
 {
     lock_acquire(&sched.lock);
-    if (sched.global.count > 0) {
+    if (sched.global_count > 0) {
         lock_release(&sched.lock);
         return false;
     }
@@ -597,8 +615,7 @@ static void sleep_on_note(struct m *m)
     lease_return(m);
 }
 
-/* The P that whoever woke this M has put aside for it. */
-static void accept_p(struct m *m)
+void sched_accept_p(struct m *m)
 {
     lock_acquire(&sched.lock);
     struct p *p = m->next_p;
@@ -621,7 +638,7 @@ static void idle(struct m *m)
         return;
     }
     sleep_on_note(m);
-    accept_p(m);
+    sched_accept_p(m);
 }
 
 static void lost_p(struct m *m)
@@ -634,7 +651,7 @@ static void lost_p(struct m *m)
 
 void sched_run(struct m *m)
 {
-    accept_p(m);
+    sched_accept_p(m);
     while (!(atomic_load_acquire(&m->attention) & M_ENDING)) { /* pairs with the end in runtime.c */
         lease_checkpoint(m);
         if (!m->p) {
@@ -647,7 +664,10 @@ void sched_run(struct m *m)
         if (g) {
             if (m->spinning)
                 stop_spinning_with_work(m);
-            run_goroutine(m, g, inherits);
+            if (unlikely(g->bound))
+                bound_hand_over(m, g);
+            else
+                run_goroutine(m, g, inherits);
         } else if (m->p && release_p(m)) {
             give_up_spinning(
                 m); /* with work in sight it has a P again, else the loop goes to sleep */

@@ -36,10 +36,21 @@ void sched_global_put_list(struct g_list *list);
 void sched_global_append(struct g_list *list);
 
 /* Does what the context left behind asked for; first thing in every context that is switched to. */
-void sched_arrive(struct m *m);
+void sched_finish_switch(struct m *m);
+static inline void sched_arrive(struct m *m)
+{
+    if (m->after != AFTER_NOTHING)
+        sched_finish_switch(m);
+}
 
 /* A new goroutine: next on the P of m, or on the global queue. */
 void sched_enqueue_new(struct m *m, struct g *g);
+
+/* sched.global or sched.bound has changed. sched.lock is held. */
+void sched_count_global(void);
+
+/* The P that whoever woke this M has put aside for it. */
+void sched_accept_p(struct m *m);
 
 /* True if nobody sleeps in the poller although there is something to wait for. */
 bool sched_poller_missing(void);

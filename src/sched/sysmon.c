@@ -18,6 +18,7 @@
 #include "sched/crash.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
+#include "sched/post.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
@@ -43,21 +44,17 @@ static bool wanted(struct p *p)
            atomic_load_relaxed(&p->timer_next) <= timer_now_loose();
 }
 
-/* What the thread that has p is doing, for the trace. */
-static enum hook_lease occupation(struct p *p)
+/* What a thread that is held outside is doing, for the trace. */
+static enum hook_lease occupation(const struct m *holder)
 {
-    struct m *holder = atomic_load_acquire(&p->m); /* pairs with proc_attach() */
-    if (!hook_tracing() || !holder)
-        return HOOK_LEASE_COMPUTING;
-    return base_thread_sleeps(atomic_load_relaxed(&holder->trace.tid)) ? HOOK_LEASE_BLOCKING
-                                                                       : HOOK_LEASE_COMPUTING;
+    return hook_tracing() && base_thread_sleeps(holder->trace.tid) ? HOOK_LEASE_BLOCKING
+                                                                   : HOOK_LEASE_COMPUTING;
 }
 
 /* Takes p away from the goroutine that runs on it, if that one is outside the runtime. True: p is
  * the caller's. */
 static bool take_lease(struct m *m, struct p *p, uint32_t tick)
 {
-    enum hook_lease why = occupation(p);
     if (!world_try())
         return false;
     bool taken = false;
@@ -67,7 +64,7 @@ static bool take_lease(struct m *m, struct p *p, uint32_t tick)
         fence_heavy();
         if (lease_is_outside(holder) && !crash_has_hit(holder) && holder->p == p && holder->g &&
             atomic_load_relaxed(&p->tick) == tick) {
-            hook_take_p(m, holder, why);
+            hook_take_p(m, holder, occupation(holder));
             atomic_add_relaxed(&sched.revocations, 1);
             taken = true;
         } else {
@@ -132,6 +129,8 @@ static bool look(struct m *m)
     for (uint32_t i = 0; i < n; i++)
         still |= inspect(m, sched.all_p[i], now);
     poll_overdue(m, now);
+    if (post_pending())
+        post_look(m);
     wake_missed();
     return still;
 }
@@ -140,7 +139,7 @@ static bool look(struct m *m)
 static bool may_sleep(void)
 {
     lock_acquire(&sched.lock);
-    bool idle = sched.idle_p_count == sched.proc_count && sched.global.count == 0 &&
+    bool idle = sched.idle_p_count == sched.proc_count && sched.global_count == 0 &&
                 !sched_poller_missing();
     sched.sysmon_asleep = idle;
     lock_release(&sched.lock);

@@ -24,16 +24,28 @@ static bool enter(struct m *m, weft_trace_section *s)
 /* Stacks begin at the public function through which the goroutine entered, so the runtime's own
  * frames are not in them. A goroutine that has not run yet has its entry function alone; one whose
  * lease was taken has none, since it may run. */
+/* An attached thread's stack may be unmapped at any time: only the thread itself walks it. */
+static bool bounds_of(const struct g *g, const void **low, const void **high)
+{
+    const struct m *m = g->bound;
+    if (unlikely(m) && m != m_self())
+        return false;
+    *low = m ? m->stack_low : g->stack_low;
+    *high = m ? m->stack_high : (const void *)g;
+    return true;
+}
+
 unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max)
 {
+    const void *low, *high;
     uintptr_t pc = atomic_load_relaxed(&g->api_pc);
     if (pc == 0 || max == 0)
         return 0;
     pcs[0] = pc;
     const void *frame = atomic_load_relaxed(&g->api_frame);
-    if (!frame)
+    if (!frame || !bounds_of(g, &low, &high))
         return 1;
-    unsigned depth = weft_trace_walk(frame, g->stack_low, g, pcs + 1, max - 1);
+    unsigned depth = weft_trace_walk(frame, low, high, pcs + 1, max - 1);
     if (depth > 0)
         pcs[1]++; /* exact for the walk, whose leaf it is; here it is a return address again */
     return 1 + depth;
@@ -100,14 +112,42 @@ void hook_go_unblock_traced(struct m *m, struct g *g)
         weft_trace_leave(&s);
 }
 
-void hook_go_create_traced(struct m *m, struct g *g)
+void hook_go_create_traced(struct m *m, struct g *g, enum g_status status)
 {
     weft_trace_section s;
     bool tracing = enter(m, &s);
     if (tracing)
-        weft_trace_go_create(&s, context_of(m), &g->trace, (uintptr_t)g->fn, false,
+        weft_trace_go_create(&s, context_of(m), &g->trace, (uintptr_t)g->fn, status == G_WAITING,
                              own_stack(&s, m));
-    hook_set_status(g, G_RUNNABLE);
+    hook_set_status(g, status);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_go_switch_traced(struct m *m, struct g *to, bool destroy)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_switch(&s, context_of(m), &to->trace, destroy);
+    hook_set_status(m->g, destroy ? G_DEAD : G_WAITING);
+    hook_change_current(m, to);
+    if (tracing) {
+        write_label(&s, m);
+        weft_trace_leave(&s);
+    }
+}
+
+/* In the trace it runs for a moment, as a goroutine can end in no other way. */
+void hook_go_discard(struct m *m, struct g *g)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing) {
+        weft_trace_go_switch(&s, context_of(m), &g->trace, false);
+        weft_trace_go_switch(&s, (weft_trace_context){&m->p->trace, &g->trace}, &m->g->trace, true);
+    }
+    hook_set_status(g, G_DEAD);
     if (tracing)
         weft_trace_leave(&s);
 }
@@ -174,6 +214,33 @@ void hook_syscall_exit_queued(struct m *m)
     if (tracing)
         weft_trace_syscall_end_blocked(&s, context_of(m));
     hook_set_status(m->g, G_RUNNABLE);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_attach(struct m *m, struct g *g)
+{
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_create_syscall(&s, &g->trace);
+    m->g = g;
+    atomic_store_release(&g->m, m); /* pairs with each_g(): it reads the thread's id */
+    hook_set_status(g, G_SYSCALL);
+    if (tracing)
+        weft_trace_leave(&s);
+}
+
+void hook_detach(struct m *m)
+{
+    struct g *g = m->g;
+    weft_trace_section s;
+    bool tracing = enter(m, &s);
+    if (tracing)
+        weft_trace_go_destroy_syscall(&s, &g->trace);
+    hook_set_status(g, G_DEAD);
+    atomic_store_relaxed(&g->m, NULL);
+    m->g = NULL;
     if (tracing)
         weft_trace_leave(&s);
 }

@@ -33,8 +33,9 @@ HOOK_COLD void hook_go_start_traced(struct m *m);
 HOOK_COLD void hook_go_block_traced(struct m *m, weft_trace_block_reason reason);
 HOOK_COLD void hook_go_stop_traced(struct m *m, weft_trace_stop_reason reason);
 HOOK_COLD void hook_go_unblock_traced(struct m *m, struct g *g);
-HOOK_COLD void hook_go_create_traced(struct m *m, struct g *g);
+HOOK_COLD void hook_go_create_traced(struct m *m, struct g *g, enum g_status status);
 HOOK_COLD void hook_go_end_traced(struct m *m);
+HOOK_COLD void hook_go_switch_traced(struct m *m, struct g *to, bool destroy);
 HOOK_COLD void hook_proc_start_traced(struct m *m);
 HOOK_COLD void hook_proc_stop_traced(struct m *m);
 
@@ -85,10 +86,43 @@ static inline void hook_go_unblock(struct m *m, struct g *g)
 static inline void hook_go_create(struct m *m, struct g *g)
 {
     if (m && hook_tracing())
-        hook_go_create_traced(m, g);
+        hook_go_create_traced(m, g, G_RUNNABLE);
     else
         hook_set_status(g, G_RUNNABLE);
 }
+
+/* g is new and waits until somebody switches to it. */
+static inline void hook_go_create_blocked(struct m *m, struct g *g)
+{
+    atomic_store_relaxed(&g->wait_reason, (uint8_t)WEFT_TRACE_BLOCK_UNSPECIFIED);
+    if (hook_tracing())
+        hook_go_create_traced(m, g, G_WAITING);
+    else
+        hook_set_status(g, G_WAITING);
+}
+
+/* `to` becomes the current goroutine. */
+static inline void hook_change_current(struct m *m, struct g *to)
+{
+    m->g = to;
+    atomic_store_release(&to->m, m); /* pairs with each_g(): it reads the thread's id */
+    hook_set_status(to, G_RUNNING);
+}
+
+/* m->g gives way to `to`, which waits and is the caller's; destroy: m->g is at its end. */
+static inline void hook_go_switch(struct m *m, struct g *to, bool destroy)
+{
+    atomic_store_relaxed(&m->g->wait_reason, (uint8_t)WEFT_TRACE_BLOCK_UNSPECIFIED);
+    if (hook_tracing()) {
+        hook_go_switch_traced(m, to, destroy);
+        return;
+    }
+    hook_set_status(m->g, destroy ? G_DEAD : G_WAITING);
+    hook_change_current(m, to);
+}
+
+/* g, which waits, is the caller's and never ran, is at its end. */
+void hook_go_discard(struct m *m, struct g *g);
 
 /* m->g is at its end. */
 static inline void hook_go_end(struct m *m)
@@ -121,6 +155,10 @@ void hook_syscall_enter(struct m *m);
 void hook_syscall_exit(struct m *m);
 /* m->g is back from a system call and there is no P: it becomes runnable. */
 void hook_syscall_exit_queued(struct m *m);
+
+/* g, the goroutine of the attached thread m, begins in a system call, as m->g; and ends in one. */
+void hook_attach(struct m *m, struct g *g);
+void hook_detach(struct m *m);
 
 /* Why a lease is revoked; the texts of the log weft.lease (annotate.h). */
 enum hook_lease { HOOK_LEASE_COMPUTING, HOOK_LEASE_BLOCKING, HOOK_LEASE_RECLAIMED };

@@ -173,7 +173,7 @@ static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_tra
         if ((m && crash_has_hit(m)) || (crash_is_inside() && view.status == G_RUNNING))
             view.status = G_DEAD;
         if (view.status == G_SYSCALL && m)
-            view.m_tid = m->trace.tid;
+            view.m_tid = atomic_load_relaxed(&m->tid);
         if (stacks && view.status != G_DEAD && view.status != G_RUNNING) {
             context_guess_begin();
             view.pcs = pcs;

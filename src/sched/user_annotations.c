@@ -222,6 +222,10 @@ int weft_label_set_bytes(const void *text, size_t size)
     if (size && !label)
         return -ENOMEM;
     struct m *m = rt_enter();
+    if (!m) { /* an attached thread, and the runtime has ended */
+        free(label);
+        return -EPERM;
+    }
     annotations_drop(m->g);
     compiler_barrier(); /* complete before cpu_running() can see it */
     m->g->label = label;

@@ -40,6 +40,8 @@ struct m *world_lock(struct m *m)
         wait_outside();
         lease_return(m);
         m = rt_enter_slow(m, frame, pc);
+        if (!m)
+            return NULL;
     }
     return m;
 }
@@ -180,6 +182,8 @@ static bool somebody_has_crashed(void)
 static int resize(struct m *m, uint32_t n)
 {
     m = world_lock(m);
+    if (!m)
+        return -EPERM;
     int old = (int)sched.proc_count;
     int error = 0;
     world_stop(m);
