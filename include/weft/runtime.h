@@ -53,8 +53,9 @@ typedef struct weft_options {
  * memory in that file, for `weft recover` after the process has died (weft_tracer_flight).
  * WEFT_TRACE_SECONDS=N ends the trace of WEFT_TRACE after N seconds. WEFT_TRACE_SIGNAL=NAME (USR2,
  * SIGUSR2 or a number) together with WEFT_TRACE_SNAPSHOT=FILE keeps a flight recorder, and writes
- * what it holds to FILE at the first such signal, then to FILE.1, FILE.2, … All take the format of
- * WEFT_TRACE_FORMAT.
+ * what it holds to FILE at the first such signal, then to FILE.1, FILE.2, …
+ * WEFT_TRACE_ON_CRASH=FILE keeps one, too, and writes it to FILE when the program fails. With
+ * WEFT_FLIGHT its window is 64 MiB. All take the format of WEFT_TRACE_FORMAT.
  *
  * Traces are also completed when the process ends in another way: by exit(), by a fatal error of
  * weft, or by SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGABRT. For these signals weft_run() installs

@@ -41,6 +41,7 @@
 #include "sched/dump.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
+#include "sched/trace_env.h"
 
 #include <signal.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static void *crash_main(void *arg)
             print_overflow(crash.current);
         if (crash.dump || crash.overflow)
             dump_goroutines(crash.current);
+        trace_env_crash();
         weft_tracer_stop_all(sched.tracer);
         atomic_store_release(&crash.state, COMPLETED);
         base_note_post(&crash.done);

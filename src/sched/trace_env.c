@@ -19,16 +19,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* More than a recorder has by default: a file takes no memory that the program would miss. */
+#define FLIGHT_WINDOW_BYTES ((size_t)64 << 20)
+
 enum { CPU_HZ_MAX = 10000, SECONDS_MAX = 1000000000 };
 
 static base_lock lock = BASE_LOCK_INIT(INSTANCE); /* guards whole_run */
 static weft_trace_stream *whole_run;              /* of WEFT_TRACE */
 
 static struct {
-    weft_trace_recorder *recorder; /* of WEFT_TRACE_SNAPSHOT */
-    const char *path;
-    unsigned written; /* snapshots */
-    int signal;       /* 0: none */
+    weft_trace_recorder *recorder; /* for WEFT_TRACE_SNAPSHOT, WEFT_TRACE_ON_CRASH, WEFT_FLIGHT */
+    bool has_flight;
+    const char *crash_path; /* of WEFT_TRACE_ON_CRASH */
+    const char *path;       /* of WEFT_TRACE_SNAPSHOT */
+    unsigned written;       /* snapshots */
+    int signal;             /* 0: none */
     struct sigaction before;
     uint64_t deadline; /* of WEFT_TRACE_SECONDS; UINT64_MAX: none */
     pthread_t thread;
@@ -89,28 +94,13 @@ void trace_env_complete(void)
 
 /* ---- The flight file ---- */
 
-/* Its data is in the file before it is given to anybody. */
-static int keep_nothing(void *context, const void *data, size_t size)
-{
-    (void)context, (void)data, (void)size;
-    return 0;
-}
-
-static int start_flight(void)
+static int open_flight(void)
 {
     const char *path = environment_text("WEFT_FLIGHT");
-    if (!path)
-        return 0;
-    weft_trace_stream *until_the_end;
-    weft_trace_options options = {.size = sizeof options};
-    int error = read_format(&options.format);
-    if (!error)
-        error = weft_tracer_flight(sched.tracer, path, 0);
-    if (!error)
-        error =
-            weft_trace_start_callback(sched.tracer, keep_nothing, NULL, &options, &until_the_end);
+    int error = path ? weft_tracer_flight(sched.tracer, path, 0) : 0;
     if (error)
-        base_warn("WEFT_FLIGHT=%s: cannot record: %s", path, strerror(-error));
+        base_warn("WEFT_FLIGHT=%s: cannot make the file: %s", path, strerror(-error));
+    helper.has_flight = path && !error;
     return error;
 }
 
@@ -166,7 +156,7 @@ static int start_helper(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    if (!helper.recorder && helper.deadline == UINT64_MAX)
+    if (!helper.path && helper.deadline == UINT64_MAX)
         return 0;
     int error = base_thread_start(&helper.thread, "weft-record", helper_main, NULL);
     helper.running = error == 0;
@@ -180,13 +170,15 @@ static int start_helper(void)
 static int start_recorder(void)
 {
     weft_trace_recorder_options options = {.size = sizeof options};
+    if (helper.has_flight)
+        options.window_bytes = FLIGHT_WINDOW_BYTES;
     int error = read_format(&options.format);
     if (!error)
         error = weft_trace_recorder_new(sched.tracer, &options, &helper.recorder);
     if (!error)
         error = weft_trace_recorder_start(helper.recorder);
     if (error)
-        base_warn("WEFT_TRACE_SNAPSHOT=%s: cannot record: %s", helper.path, strerror(-error));
+        base_warn("the flight recorder cannot start: %s", strerror(-error));
     return error;
 }
 
@@ -196,6 +188,7 @@ static int read_settings(void)
     unsigned long seconds = 0;
     helper.deadline = UINT64_MAX;
     helper.path = environment_text("WEFT_TRACE_SNAPSHOT");
+    helper.crash_path = environment_text("WEFT_TRACE_ON_CRASH");
     helper.written = 0;
     if (!environment_number("WEFT_TRACE_SECONDS", 1, SECONDS_MAX, &seconds) ||
         !environment_signal("WEFT_TRACE_SIGNAL", &helper.signal))
@@ -213,12 +206,21 @@ int trace_env_start(void)
 {
     int error = read_settings();
     if (!error)
-        error = start_flight();
+        error = open_flight();
     if (!error)
         error = start_whole_run();
-    if (!error && helper.path)
+    if (!error && (helper.path || helper.crash_path || helper.has_flight))
         error = start_recorder();
     return error ? error : start_helper();
+}
+
+void trace_env_crash(void)
+{
+    if (!helper.crash_path || !helper.recorder)
+        return;
+    int error = weft_trace_snapshot_path(helper.recorder, helper.crash_path, NULL);
+    if (error)
+        base_warn("WEFT_TRACE_ON_CRASH=%s: %s", helper.crash_path, strerror(-error));
 }
 
 void trace_env_stop(void)
@@ -234,8 +236,9 @@ void trace_env_stop(void)
     helper.ending = helper.wanted = 0;
     helper.bell = (base_note){0};
     trace_env_complete();
-    (void)weft_trace_recorder_free(helper.recorder);
+    weft_trace_recorder *recorder = helper.recorder;
     helper.recorder = NULL;
+    (void)weft_trace_recorder_free(recorder); /* behind the trace: a flight file keeps its window */
 }
 
 void trace_env_forget(void)

@@ -7,7 +7,8 @@
  *   WEFT_TRACE_FORMAT=1.22 …   the format; WEFT_TRACE_CPU=HZ: with CPU samples
  *   WEFT_TRACE_SNAPSHOT=FILE   a flight recorder; each WEFT_TRACE_SIGNAL=NAME|NUMBER writes what it
  *                              keeps: to FILE, then to FILE.1, FILE.2, …
- *   WEFT_FLIGHT=FILE           the tracer's memory is a file, for `weft recover`
+ *   WEFT_TRACE_ON_CRASH=FILE   the same, written once, to FILE, when the program fails
+ *   WEFT_FLIGHT=FILE           the same, with the tracer's memory in a file, for `weft recover`
  */
 #ifndef WEFT_SCHED_TRACE_ENV_H
 #define WEFT_SCHED_TRACE_ENV_H
@@ -19,6 +20,10 @@ int trace_env_start(void);
 /* Completes the trace of WEFT_TRACE. Once, by the end of the runtime or by exit(), whichever comes
  * first. */
 void trace_env_complete(void);
+
+/* The program fails: writes what WEFT_TRACE_ON_CRASH asks for. On a plain thread, while the tracer
+ * works. */
+void trace_env_crash(void);
 
 /* The runtime ends: the same, and signals write no snapshots any more. */
 void trace_env_stop(void);

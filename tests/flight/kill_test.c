@@ -7,6 +7,7 @@
  * WEFT_TEST_SEED: repeats a run's choices.
  */
 #include "base/cmocka_all.h"
+#include "base/atomic.h"
 #include "flight/victim.h"
 
 #include <weft/reader.h>
@@ -121,11 +122,35 @@ static void killed_on_four_procs(void **state)
     kill_many(4);
 }
 
-static void most_last_steps_were_in_the_window(void **state)
+/* A thread that got no CPU for as long as the window may have been overtaken by it. */
+static void last_steps_were_in_the_window(void **state)
 {
     (void)state;
     print_message("last steps: %u found, %u in generations that were dropped\n", found, gone);
     assert_true(found > gone);
+}
+
+/* The main goroutine returns. */
+static void a_process_that_ended_in_order_leaves_its_last_generations(void **state)
+{
+    const char *dir = getenv("WEFT_TRACE_DIR");
+    char flight[256], path[256];
+    int status;
+    (void)state;
+    snprintf(flight, sizeof flight, "%s/ended.flight", dir);
+    snprintf(path, sizeof path, "%s/ended.trace", dir);
+    pid_t pid = victim_start(news, &(victim_plan){.work = VICTIM_SLEEPS,
+                                                  .procs = 2,
+                                                  .format = "1.26",
+                                                  .variable = "WEFT_FLIGHT",
+                                                  .path = flight});
+    victim_wait(news, pid);
+    atomic_store_release(&news->leave, 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    memset(news->started, 0, sizeof news->started); /* they may have run on after the trace's end */
+    recover_to(flight, path);
+    unlink(flight);
 }
 
 int main(void)
@@ -133,7 +158,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_on_one_proc),
         cmocka_unit_test(killed_on_four_procs),
-        cmocka_unit_test(most_last_steps_were_in_the_window),
+        cmocka_unit_test(last_steps_were_in_the_window),
+        cmocka_unit_test(a_process_that_ended_in_order_leaves_its_last_generations),
     };
     news = victim_news_new();
     return news ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
