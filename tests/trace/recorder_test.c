@@ -374,6 +374,49 @@ static void memory_stays_within_the_budget(void **state)
     script_free(s);
 }
 
+/* Others seem to have taken all of the arena, or give it back. */
+static void let_the_arena_be_full(script *s, size_t *held)
+{
+    trace_arena *arena = &s->tracer->arena;
+    lock_acquire(&arena->lock);
+    size_t change = *held ? 0 - *held : arena->limit - arena->taken;
+    atomic_store_relaxed(&arena->taken, arena->taken + change);
+    lock_release(&arena->lock);
+    *held = *held ? 0 : change;
+}
+
+/* The older ones can be had until the next one is there; that begins a new window, and says why. */
+static void lost_generation_begins_a_new_window(void **state)
+{
+    (void)state;
+    script *s = script_new(2);
+    sink before = {0}, after = {0};
+    size_t held = 0;
+    weft_trace_snapshot_result result = {.size = sizeof result};
+    weft_trace_recorder *recorder = started(s, UINT64_MAX, 0);
+    some_events(s, 10);
+    assert_int_equal(snap(recorder, "before_loss"), 1);
+    let_the_arena_be_full(s, &held);
+    some_events(s, 2000);
+    assert_int_equal(weft_trace_snapshot_callback(recorder, sink_write, &before, &result), 0);
+    assert_int_equal(result.generations, 1);
+    assert_true(result.lost_generations >= 1);
+    let_the_arena_be_full(s, &held);
+    weft_trace_advance(s->tracer);
+    some_events(s, 10);
+    assert_int_equal(weft_trace_snapshot_callback(recorder, sink_write, &after, &result), 0);
+    assert_int_equal(result.lost_generations, 0);
+    assert_non_null(memmem(after.data, after.size, "flight recorder: ", 17));
+    assert_null(memmem(after.data, after.size, before.data + 16, 64)); /* nothing older */
+    assert_true(status_of(recorder).lost_generations >= 1);
+    assert_valid(&before, "older_than_the_loss");
+    assert_valid(&after, "newer_than_the_loss");
+    sink_free(&before);
+    sink_free(&after);
+    weft_trace_recorder_free(recorder);
+    script_free(s);
+}
+
 /* ---- Receivers that are slow or fail ---- */
 
 typedef struct slow_snapshot {
@@ -711,6 +754,7 @@ int main(void)
         cmocka_unit_test(small_generations_are_packed),
         cmocka_unit_test(window_by_age),
         cmocka_unit_test(memory_stays_within_the_budget),
+        cmocka_unit_test(lost_generation_begins_a_new_window),
         cmocka_unit_test(slow_snapshot_delays_nobody),
         cmocka_unit_test(snapshot_outlives_the_tracer),
         cmocka_unit_test(stuck_snapshots_are_within_the_budget),
