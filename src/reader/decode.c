@@ -117,6 +117,40 @@ static uint32_t decode_events(struct reader_decoder *decoder, const struct reade
     return count;
 }
 
+/* Asks for the line of an event that will be written and is in another processor's cache. */
+static inline void claim(const struct reader_wire_event *event)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*event)); /* what the builtin becomes only by an option */
+#else
+    __builtin_prefetch(event, 1);
+#endif
+}
+
+#define STAGE 32u
+
+/*
+ * Like decode_events, for events that another processor has read and will read: their lines are
+ * claimed first, some events are decoded into a stage of our own meanwhile, and then copied.
+ * Writing field by field into lines that are elsewhere takes twice the time of all the rest on
+ * machines with a long way between processors.
+ */
+static uint32_t decode_staged(struct reader_decoder *decoder, const struct reader_generation *gen,
+                              struct reader_wire_event *events, uint32_t room)
+{
+    struct reader_wire_event stage[STAGE] = {0};
+    uint32_t count = 0, n;
+    do {
+        uint32_t most = room - count < STAGE ? room - count : STAGE;
+        for (uint32_t i = 0; i < most; i++)
+            claim(&events[count + i]);
+        n = decode_events(decoder, gen, stage, most);
+        memcpy(events + count, stage, n * sizeof *stage);
+        count += n;
+    } while (n == STAGE && count < room);
+    return count;
+}
+
 static void open_batch(struct reader_decoder *decoder, const struct reader_generation *gen,
                        uint32_t index)
 {
@@ -141,8 +175,8 @@ void reader_lane_decode(struct reader_lane *lane, const struct reader_generation
     }
     block->batch = decoder->batch;
     if (!decoder->bad)
-        block->count =
-            decode_events(decoder, gen, lane->events + (size_t)at * lane->size, lane->size);
+        block->count = (lane->team ? decode_staged : decode_events)(
+            decoder, gen, lane->events + (size_t)at * lane->size, lane->size);
     block->step = block->count ? READER_STEP_EVENT : READER_STEP_BAD;
 }
 
