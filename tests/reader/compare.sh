@@ -111,8 +111,11 @@ else
     echo "compare.sh: Go 1.23 is not there: its traces were NOT compared" >&2
 fi
 compare "$work/programs" || failed=1
+# Go's tracer has written traces which Go's reader rejects (seldom, with AllocFree): so does weft.
 for file in "$work"/programs/*.trace; do
-    "$weft" validate -q "$file" || failed=1
+    "$weft" validate -q "$file" || {
+        "$canon" "$file" | tail -n 1 | grep -q '^ERROR' || failed=1
+    }
 done
 for program; do
     for format in 1.22 1.23 1.25 1.26; do
