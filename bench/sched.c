@@ -193,13 +193,43 @@ static int64_t fanout(long n)
     return weft_now() - start;
 }
 
+static weft_chan *four[4];
+
+static void send_in_turn(long n)
+{
+    for (long i = 0; i < n; i++)
+        must(weft_chan_send(four[i % 4], &i));
+}
+
+static void select_of_four(long n)
+{
+    weft_select_case cases[4];
+    for (int i = 0; i < 4; i++)
+        cases[i] = (weft_select_case){.chan = four[i]};
+    while (n-- > 0)
+        if (weft_select(cases, 4, WEFT_NEVER) < 0)
+            must(-EINVAL);
+}
+
+static int64_t select4(long n)
+{
+    work all[] = {{send_in_turn, n}, {select_of_four, n}};
+    for (int i = 0; i < 4; i++)
+        if (!(four[i] = weft_chan_new(sizeof(long), 0)))
+            must(-ENOMEM);
+    int64_t took = together(all, 2);
+    for (int i = 0; i < 4; i++)
+        weft_chan_free(four[i]);
+    return took;
+}
+
 static const struct {
     const char *name;
     int64_t (*run)(long n);
 } operations[] = {
-    {"gosched", gosched},     {"chan_pingpong", chan_pingpong}, {"chan_buffered", chan_buffered},
-    {"mutex", mutex_count},   {"mutex_handoff", mutex_handoff}, {"spawn_join", spawn_join},
-    {"wg_fanout100", fanout},
+    {"gosched", gosched},       {"chan_pingpong", chan_pingpong}, {"chan_buffered", chan_buffered},
+    {"mutex", mutex_count},     {"mutex_handoff", mutex_handoff}, {"select4", select4},
+    {"spawn_join", spawn_join}, {"wg_fanout100", fanout},
 };
 
 /* ---- Modes ---- */
