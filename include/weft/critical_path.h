@@ -59,7 +59,7 @@ typedef struct weft_path_step {
     int64_t begin, end; /* on the clock of the trace */
     uint64_t goroutine;
     weft_text name;   /* of its entry function */
-    weft_text reason; /* to block or to stop; may be empty */
+    weft_text reason; /* to block or to stop; REVOKED: what annotate.h lists; may be empty */
     uint64_t p, m;    /* where it ran; RUNNABLE: which proc it then got; or WEFT_ID_NONE */
     /* WAIT, BLOCKED: who ended it. RUNNABLE: who had that proc last while it waited for it. A first
      * step with `created` set: who created it. Or WEFT_ID_NONE. */
@@ -74,7 +74,7 @@ typedef struct weft_path_step {
 /* Time of steps that have something in common; waits do not count. */
 typedef struct weft_path_sum {
     uint8_t kind;
-    weft_text name; /* by cause: the reason where it is BLOCKED; by function: its name */
+    weft_text name; /* by cause: the reason of BLOCKED and REVOKED; by function: its name */
     uint64_t count;
     int64_t time, max;
 } weft_path_sum;

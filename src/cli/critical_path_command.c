@@ -25,7 +25,7 @@ static void put_cause(unsigned kind, weft_text reason, size_t width)
                                         "blocked",
                                         "in a system call",
                                         "in a system call, without a proc",
-                                        "without a proc: lease revoked",
+                                        "lease revoked",
                                         "unknown",
                                         "blocked"};
     char text[96];

@@ -269,10 +269,26 @@ static int goroutine_event(struct analysis_history *history, const weft_event *e
     return status ? status : enter(history, index, &interval);
 }
 
-/* The tracer of weft has no stack for a goroutine whose proc it takes; system calls have one. */
-static bool is_revoked(const struct history_interval *syscall)
+/*
+ * weft logs why it takes the proc of a goroutine, right before, where the log is switched on with
+ * the trace. It has no stack then; system calls have one.
+ */
+static bool is_revoked(const struct history_goroutine *g, const struct history_interval *syscall)
 {
-    return syscall->sure && syscall->stack == 0;
+    return g->lease || (syscall->sure && syscall->stack == 0);
+}
+
+static int lease_event(struct analysis_history *history, const weft_event *event)
+{
+    uint32_t category = analysis_intern_text(&history->intern, event->name);
+    if (category != history->lease)
+        return category == READER_ABSENT ? -ENOMEM : 0;
+    uint32_t index = reader_map_find(&history->goroutine_of, event->g);
+    if (index == READER_ABSENT)
+        return 0;
+    struct history_goroutine *g = &history->goroutines.at[index];
+    g->lease = analysis_intern_text(&history->intern, event->message);
+    return g->lease == READER_ABSENT ? -ENOMEM : 0;
 }
 
 static int proc_event(struct analysis_history *history, const weft_event *event)
@@ -287,7 +303,9 @@ static int proc_event(struct analysis_history *history, const weft_event *event)
         return 0;
     struct history_goroutine *g = &history->goroutines.at[owner];
     struct history_interval interval = history->intervals.at[g->head];
-    interval.kind = is_revoked(&interval) ? WEFT_PATH_REVOKED : WEFT_PATH_SYSCALL_BLOCKED;
+    interval.kind = is_revoked(g, &interval) ? WEFT_PATH_REVOKED : WEFT_PATH_SYSCALL_BLOCKED;
+    interval.reason = g->lease ? g->lease : interval.reason;
+    g->lease = 0;
     interval.begin = event->time;
     interval.p = WEFT_ID_NONE;
     interval.cause = READER_ABSENT;
@@ -302,6 +320,8 @@ int analysis_history_event(struct analysis_history *history, const weft_event *e
         analysis_intern_forget(&history->intern);
         history->sync = event->time;
     }
+    if (event->kind == WEFT_EVENT_LOG)
+        return lease_event(history, event);
     if (event->kind != WEFT_EVENT_STATE_TRANSITION || event->from == event->to)
         return 0;
     return event->resource == WEFT_RESOURCE_PROC ? proc_event(history, event)
@@ -314,7 +334,10 @@ bool analysis_history_init(struct analysis_history *history, const weft_reader *
 {
     history->free_interval = history->free_goroutine = READER_ABSENT;
     analysis_ids_init(&history->proc_of);
-    return analysis_intern_init(&history->intern, reader);
+    if (!analysis_intern_init(&history->intern, reader))
+        return false;
+    history->lease = reader_pool_add(&history->intern.texts, "weft.lease", 10);
+    return history->lease != READER_ABSENT;
 }
 
 void analysis_history_forget(struct analysis_history *history)

@@ -46,6 +46,7 @@ struct history_goroutine {
     uint32_t name; /* text; 0 until a stack was seen */
     uint32_t head; /* interval */
     uint32_t intervals, on_proc;
+    uint32_t lease; /* text: why its lease was revoked, told but not yet done; or 0 */
     uint32_t next_free;
     bool live;
 };
@@ -64,6 +65,7 @@ struct analysis_history {
     READER_VEC(struct history_interval) intervals;
     READER_VEC(struct history_proc) procs;
     uint32_t free_interval, free_goroutine;
+    uint32_t lease; /* the text: category of logs that tell of a revoked lease */
     int64_t sync;
     int64_t horizon; /* nobody will look further back */
     bool recording;

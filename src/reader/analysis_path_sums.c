@@ -69,7 +69,8 @@ static int sum_steps(struct weft_path *path, struct sums *causes, struct sums *f
         const weft_path_step *step = &path->steps.at[i];
         if (step->kind == WEFT_PATH_WAIT)
             continue;
-        weft_text reason = step->kind == WEFT_PATH_BLOCKED ? step->reason : (weft_text){"", 0};
+        bool reasoned = step->kind == WEFT_PATH_BLOCKED || step->kind == WEFT_PATH_REVOKED;
+        weft_text reason = reasoned ? step->reason : (weft_text){"", 0};
         uint32_t text = reader_pool_add(&intern->texts, reason.data, reason.size);
         if (text == READER_ABSENT)
             return -ENOMEM;

@@ -27,6 +27,7 @@
     "String id=8\n\tdata=\"runtime.park\"\nString id=9\n\tdata=\"other\"\n"                        \
     "String id=10\n\tdata=\"key\"\nString id=11\n\tdata=\"GC (dedicated)\"\n"                      \
     "String id=12\n\tdata=\"GC sweep termination\"\nString id=13\n\tdata=\"read trace\"\n"         \
+    "String id=14\n\tdata=\"weft.lease\"\nString id=15\n\tdata=\"computing\"\n"                    \
     "EventBatch gen=1 m=" NO_ID " time=1000 size=auto\n"                                           \
     "Stacks\nStack id=1 nframes=2\n\tpc=16 func=4 file=6 line=3\n"                                 \
     "\tpc=32 func=5 file=6 line=9\n"                                                               \

@@ -263,6 +263,24 @@ static void system_calls_and_revoked_leases(void **state)
     release(&result);
 }
 
+static void revoked_lease_has_the_reason_that_was_logged(void **state)
+{
+    struct result result;
+    size_t count;
+    (void)state;
+    find(&result,
+         TRACE(THREAD(7) ONE_RUNS "UserLog dt=5 task=0 key_string=14 value_string=15 stack=0\n"
+                                  "GoSyscallBegin dt=5 p_seq=1 stack=1\nGoSyscallEndBlocked dt=70\n"
+                                  "ProcStart dt=5 p=0 p_seq=3\nGoStart dt=5 g=1 g_seq=1\n" THREAD(
+                                      8) "ProcStatus dt=60 p=1 pstatus=1\n"
+                                         "ProcSteal dt=90 p=0 p_seq=2 m=7\n"),
+         0, 1, 150, 180);
+    ASSERT_STEPS(&result, {1150, 1180, 1, WEFT_PATH_REVOKED, 0, NONE});
+    assert_string_equal(result.steps[0].reason.data, "computing");
+    assert_string_equal(weft_path_causes(result.path, &count)->name.data, "computing");
+    release(&result);
+}
+
 static void life_of_a_goroutine_begins_with_its_creation(void **state)
 {
     struct result result;
@@ -324,6 +342,7 @@ int main(void)
         cmocka_unit_test(path_leads_from_a_goroutine_to_its_creator),
         cmocka_unit_test(goroutine_that_was_created_blocked),
         cmocka_unit_test(system_calls_and_revoked_leases),
+        cmocka_unit_test(revoked_lease_has_the_reason_that_was_logged),
         cmocka_unit_test(life_of_a_goroutine_begins_with_its_creation),
         cmocka_unit_test(task_that_does_not_end_is_told_up_to_the_end_of_the_trace),
         cmocka_unit_test(what_is_not_in_the_trace_is_not_found),
