@@ -147,6 +147,12 @@ static bool is_blank(const weft_frame *frame)
     return frame->pc == 0 && frame->function == 0 && frame->file == 0;
 }
 
+/* The hash of no frames, which stack 0 has. */
+static uint32_t empty_hash(void)
+{
+    return (uint32_t)reader_seed();
+}
+
 /* Puts the frames of a stack into scratch, without blank ones at its outer end. */
 static bool collect(struct analysis_intern *intern, weft_stack stack, uint32_t *hash)
 {
@@ -156,7 +162,7 @@ static bool collect(struct analysis_intern *intern, weft_stack stack, uint32_t *
            is_blank(&frame))
         depth--;
     intern->scratch.count = 0;
-    *hash = (uint32_t)(depth + reader_seed());
+    *hash = empty_hash() + (uint32_t)depth;
     for (size_t i = 0; i < depth; i++) {
         if (frame_of(intern, stack, i, &frame) != 0)
             break;
@@ -260,7 +266,7 @@ bool analysis_intern_init(struct analysis_intern *intern, const weft_reader *rea
     *intern = (struct analysis_intern){.reader = reader};
     return reader_pool_init(&intern->texts) &&
            reader_pool_add(&intern->texts, "", 0) != READER_ABSENT &&
-           add_stack(intern, 0) != READER_ABSENT;
+           add_stack(intern, empty_hash()) != READER_ABSENT;
 }
 
 void analysis_intern_forget(struct analysis_intern *intern)

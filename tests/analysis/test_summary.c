@@ -279,6 +279,26 @@ static void profile_counts_from_the_first_running_on(void **state)
     release(&result);
 }
 
+/* For a stack that cannot be walked Go's tracer writes one blank frame. */
+static void no_stack_and_a_blank_frame_are_one(void **state)
+{
+    struct result result;
+    weft_sample sample;
+    static const char text[] =
+        TRACE("EventBatch gen=1 m=" NO_ID " time=1000 size=auto\n"
+              "Stacks\nStack id=4 nframes=1\n\tpc=0 func=0 file=0 line=0\n" THREAD(7) ONE_RUNS
+              "GoStop dt=10 reason_string=2 stack=0\nGoStart dt=5 g=1 g_seq=1\n"
+              "GoStop dt=10 reason_string=2 stack=4\nGoStart dt=7 g=1 g_seq=2\n");
+    (void)state;
+    analyse(&result, text, WEFT_PROFILE_SCHED, NULL);
+    assert_int_equal(result.status, 0);
+    assert_int_equal(weft_profile_samples(result.profile), 1);
+    assert_int_equal(weft_profile_sample(result.profile, 0, &sample), 0);
+    assert_int_equal(sample.count, 2);
+    assert_int_equal(sample.time, 5 + 7);
+    release(&result);
+}
+
 static void cut_off_trace_keeps_what_was_sound(void **state)
 {
     struct result result;
@@ -330,6 +350,7 @@ int main(void)
         cmocka_unit_test(ranges_are_credited_to_scope_and_context),
         cmocka_unit_test(profile_of_regions),
         cmocka_unit_test(profile_counts_from_the_first_running_on),
+        cmocka_unit_test(no_stack_and_a_blank_frame_are_one),
         cmocka_unit_test(cut_off_trace_keeps_what_was_sound),
         cmocka_unit_test(histogram_finds_quantiles),
     };
