@@ -12,6 +12,13 @@ foreach(name ${libraries})
 endforeach()
 if(TARGET weft-tool)
     install(TARGETS weft-tool)
+    set(completions ${PROJECT_SOURCE_DIR}/data/completions)
+    install(FILES ${PROJECT_SOURCE_DIR}/docs/man/weft.1 TYPE MAN RENAME man1/weft.1)
+    install(FILES ${completions}/weft.bash
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME weft)
+    install(FILES ${completions}/_weft DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+    install(FILES ${completions}/weft.fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.h"
     PATTERN "*.hpp")
@@ -44,6 +51,9 @@ function(weft_pkgconfig name description)
     endif()
     if("ZLIB::ZLIB" IN_LIST private)
         string(PREPEND WEFT_PC_LIBS_PRIVATE "-lz ")
+    endif()
+    if("SQLite::SQLite3" IN_LIST private)
+        string(PREPEND WEFT_PC_LIBS_PRIVATE "-lsqlite3 ")
     endif()
     configure_file(${PROJECT_SOURCE_DIR}/cmake/weft.pc.in
         ${PROJECT_BINARY_DIR}/cmake/${name}.pc @ONLY)

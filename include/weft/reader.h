@@ -215,6 +215,9 @@ typedef struct weft_reader_options {
 WEFT_API WEFT_MUST_USE int weft_reader_configure(weft_reader *reader,
                                                  const weft_reader_options *options);
 
+/* For what reads a trace more than once: opens it anew, at its start, as the functions above do. */
+typedef int (*weft_open_fn)(void *context, weft_reader **reader);
+
 /*
  * The next event: 1 and *event, 0 at the end, or a negative errno value: -EBADMSG for a malformed
  * or inconsistent trace, -ENOMEM, or what reading gave. After an end or an error it goes on
