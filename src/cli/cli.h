@@ -40,6 +40,11 @@ int cli_diff(int argc, char **argv);
 int cli_stw(int argc, char **argv);
 int cli_gc(int argc, char **argv);
 int cli_mmu(int argc, char **argv);
+int cli_query(int argc, char **argv);
+int cli_export(int argc, char **argv);
+int cli_slice(int argc, char **argv);
+int cli_merge(int argc, char **argv);
+int cli_top(int argc, char **argv);
 
 /* An option of a command. */
 struct cli_option {
@@ -54,9 +59,9 @@ struct cli_option {
  * 2 after a usage error. options ends with an entry without a name.
  */
 int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand);
-/* The same for one operand to at most a number of them; those that are not given are NULL. */
+/* The same for a number of operands in a range; those that are not given are NULL. */
 int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
-                       const char **operands, int most);
+                       const char **operands, int least, int most);
 
 /* Says what is wrong with the usage; returns 2. */
 int cli_usage(const char *command, const char *format, ...) WEFT_PRINTF(2, 3);

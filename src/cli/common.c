@@ -132,7 +132,7 @@ static int take_option(int argc, char **argv, int *at, const struct cli_option *
 }
 
 int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
-                       const char **operands, int most)
+                       const char **operands, int least, int most)
 {
     bool plain = false; /* after -- */
     int count = 0;
@@ -154,12 +154,12 @@ int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
             operands[count++] = arg;
         }
     }
-    return count ? -1 : cli_usage(argv[0], "which file?");
+    return count >= least ? -1 : cli_usage(argv[0], count ? "too few files" : "which file?");
 }
 
 int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand)
 {
-    return cli_parse_operands(argc, argv, options, operand, 1);
+    return cli_parse_operands(argc, argv, options, operand, 1, 1);
 }
 
 bool cli_take_id(int *argc, char **argv, uint64_t *id)

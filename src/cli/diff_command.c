@@ -239,7 +239,7 @@ int cli_diff(int argc, char **argv)
                                          {'j', "json", NULL, &json},
                                          {0, "system", NULL, &system},
                                          {0, NULL, NULL, NULL}};
-    int status = cli_parse_operands(argc, argv, options, paths, 2);
+    int status = cli_parse_operands(argc, argv, options, paths, 1, 2);
     if (status >= 0)
         return status;
     if (!paths[1])

@@ -57,9 +57,8 @@ static int compress_close(struct cli_sink *sink)
     return status;
 }
 
-int cli_sink_write(void *context, const void *data, size_t size)
+static int write_sink(struct cli_sink *sink, const void *data, size_t size)
 {
-    struct cli_sink *sink = context;
     if (!sink->stream)
         return write_file(sink->file, data, size);
     int status = 0;
@@ -81,9 +80,8 @@ static int compress_close(struct cli_sink *sink)
     return 0;
 }
 
-int cli_sink_write(void *context, const void *data, size_t size)
+static int write_sink(struct cli_sink *sink, const void *data, size_t size)
 {
-    struct cli_sink *sink = context;
     return write_file(sink->file, data, size);
 }
 #endif
@@ -99,8 +97,22 @@ int cli_sink_open(struct cli_sink *sink, const char *path, bool compress)
     return status;
 }
 
+void cli_sink_later(struct cli_sink *sink, const char *path)
+{
+    *sink = (struct cli_sink){.path = path};
+}
+
+int cli_sink_write(void *context, const void *data, size_t size)
+{
+    struct cli_sink *sink = context;
+    int status = sink->file ? 0 : cli_sink_open(sink, sink->path, false);
+    return status ? status : write_sink(sink, data, size);
+}
+
 int cli_sink_close(struct cli_sink *sink)
 {
+    if (!sink->file)
+        return 0;
     int status = sink->stream ? compress_close(sink) : 0;
     int closed = sink->file == stdout ? fflush(stdout) : fclose(sink->file);
     return status ? status : closed == 0 ? 0 : errno ? -errno : -EIO;

@@ -11,11 +11,15 @@
 
 struct cli_sink {
     FILE *file;
-    void *stream; /* of zlib, or NULL */
+    void *stream;     /* of zlib, or NULL */
+    const char *path; /* to open with the first output, or NULL */
 };
 
 /* Opens path, "-" being the standard output. Returns 0 or a negative errno value. */
 int cli_sink_open(struct cli_sink *sink, const char *path, bool compress);
+
+/* The same, but the file is not touched before there is output. */
+void cli_sink_later(struct cli_sink *sink, const char *path);
 
 /* A weft_write_fn; context is the sink. */
 int cli_sink_write(void *context, const void *data, size_t size);

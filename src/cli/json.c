@@ -28,7 +28,7 @@ static size_t utf8_length(const unsigned char *text, size_t size)
     return overlong || outside ? 0 : length;
 }
 
-static void put_quoted(weft_text text)
+void cli_json_quote(weft_text text)
 {
     const unsigned char *at = (const unsigned char *)text.data;
     size_t left = text.size;
@@ -65,7 +65,7 @@ static void put_key(const char *key)
     if (json.depth)
         new_line();
     if (key) {
-        put_quoted((weft_text){key, strlen(key)});
+        cli_json_quote((weft_text){key, strlen(key)});
         cli_put_text(": ");
     }
     json.follows = true;
@@ -130,7 +130,7 @@ void cli_json_string(const char *key, const char *string)
 void cli_json_text(const char *key, weft_text text)
 {
     put_key(key);
-    put_quoted(text);
+    cli_json_quote(text);
 }
 
 void cli_json_id(const char *key, uint64_t id)

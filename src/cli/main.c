@@ -257,6 +257,84 @@ const struct cli_command cli_commands[] = {
      "  -w, --window D    one window only, such as 10ms\n"
      "  -j, --json        JSON, times in nanoseconds\n",
      cli_mmu},
+    {"query", "ask a trace in SQL",
+     "Usage: weft query [--format FORMAT] FILE SQL\n"
+     "       weft query [--format FORMAT] -f SQLFILE FILE\n"
+     "       weft query --schema\n"
+     "\n"
+     "Runs SQL over FILE (- is the standard input), whose events, intervals, goroutines, stacks "
+     "and\n"
+     "so on are tables; --schema tells which. Times are in nanoseconds on the trace's clock. "
+     "Tables\n"
+     "are read from the trace as the query goes on: conditions such as time < N end the reading\n"
+     "early. A trace that is cut off or damaged is queried up to there, and the exit status is 1.\n"
+     "\n"
+     "      --format FORMAT  table (the default), csv, json (an array of objects) or jsonl (an "
+     "object\n"
+     "                       a line)\n"
+     "  -f, --file SQLFILE   take the SQL from a file (- is the standard input); several "
+     "statements\n"
+     "                       are separated by ;\n"
+     "      --schema         print the tables, with what each column means\n",
+     cli_query},
+    {"export", "write a trace in the format of another tool",
+     "Usage: weft export --to FORMAT -o OUTPUT FILE\n"
+     "\n"
+     "Reads FILE (- is the standard input) and writes it as\n"
+     "\n"
+     "  perfetto  a trace for ui.perfetto.dev: procs, threads, goroutines, regions and tasks as\n"
+     "            tracks, counters, arrows from wake-ups to where the woken goroutine runs\n"
+     "  chrome    the same as JSON, for chrome://tracing and others\n"
+     "  sqlite    a database with the tables of weft query (weft query --schema)\n"
+     "  csv       the tables as files in the folder OUTPUT, or one of them as the file OUTPUT\n"
+     "  folded    time of all goroutines by stack and state, for flame graphs\n"
+     "\n"
+     "  -t, --to FORMAT      one of these\n"
+     "  -o, --output OUTPUT  where to write (- is the standard output); perfetto, chrome and "
+     "folded\n"
+     "                       are compressed if it ends in .gz\n"
+     "      --table NAME     with csv: this table only\n",
+     cli_export},
+    {"slice", "cut a piece out of a trace",
+     "Usage: weft slice [--from TIME] [--to TIME] -o OUTPUT FILE\n"
+     "\n"
+     "Writes a smaller trace: the generations of FILE (- is the standard input) that have a part\n"
+     "in the time from one TIME to another, as they are. It has been read to its end before it is\n"
+     "written. What lies behind it in FILE may be damaged.\n"
+     "\n"
+     "A TIME is counted from the begin of the trace (1.5s, 200ms, 10us, 7ns), or one of\n"
+     "the wall clock in UTC (2026-01-31T12:00:00.25Z), which traces of format 1.25 and later "
+     "know.\n"
+     "\n"
+     "      --from TIME      where to begin (the begin of the trace by default)\n"
+     "      --to TIME        where to end (its end by default)\n"
+     "  -o, --output OUTPUT  where to write (- is the standard output)\n",
+     cli_slice},
+    {"merge", "make one trace out of the segments of a run",
+     "Usage: weft merge -o OUTPUT SEGMENT SEGMENT…\n"
+     "\n"
+     "Writes one trace out of segments of one run of one program, given in order: pieces made by\n"
+     "weft slice, or snapshots of a flight recorder, which may overlap. Each must go on where the\n"
+     "one before ends: segments with a gap between them, of different formats, or of different\n"
+     "runs are refused, and nothing is written. Traces of different processes cannot be merged.\n"
+     "\n"
+     "  -o, --output OUTPUT  where to write (- is the standard output)\n",
+     cli_merge},
+    {"top", "watch a trace while it is written",
+     "Usage: weft top [-d SECONDS] [-n COUNT] FILE\n"
+     "       weft top [-d SECONDS] [-n COUNT] -p PID\n"
+     "\n"
+     "Follows FILE (- is the standard input), or the trace that a process writes, and shows a "
+     "page\n"
+     "for each SECONDS of the trace's time: goroutines by state, how busy procs are, how long\n"
+     "goroutines wait for one, and the shares of the time by entry function, where 100 % is one\n"
+     "goroutine that does nothing else. A running program writes about once a second.\n"
+     "\n"
+     "  -d, --delay SECONDS  time that a page covers (1 by default)\n"
+     "  -n, --count COUNT    print COUNT pages as plain text and end; a file that no longer grows\n"
+     "                       ends earlier\n"
+     "  -p, --pid PID        the trace that this process has open, or its WEFT_TRACE names\n",
+     cli_top},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -55,6 +55,8 @@ bool cli_take_id(int *argc, char **argv, uint64_t *id);
 
 /* "1.5s", "20ms", "300us" or "µs", "7ns"; a number alone is nanoseconds. False if it is none. */
 bool cli_duration_parse(const char *text, int64_t *ns);
+/* A text of JSON, in quotes. */
+void cli_json_quote(weft_text text);
 
 /* JSON: values, with a key within an object and NULL within an array; brackets are closed by end.
  */

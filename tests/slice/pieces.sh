@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Cuts real traces into pieces and puts them together again. The pieces stay for Go's reader.
+#
+#   pieces.sh REFERENCE TRACES
+#
+# REFERENCE  where tools/reference keeps Go's programs: exits 77 without them
+# TRACES     traces made by hand
+set -eu
+go=$1/go1.27 traces=$2
+tool=$WEFT_TOOL
+[ -x "$go/workload" ] || { echo "SKIPPED: $go/workload is missing (tools/reference builds it)" >&2; exit 77; }
+cd "$WEFT_TRACE_DIR"
+failed=0
+complain() { echo "$*"; failed=1; }
+
+# expect STATUS command…
+expect() {
+    want=$1
+    shift
+    status=0
+    "$@" >out 2>err || status=$?
+    [ "$status" = "$want" ] || complain "$*: exit status $status, not $want: $(cat err)"
+}
+
+generations() { "$tool" validate -v "$1" | sed 's/.* events, \([0-9]*\) generations.*/\1/'; }
+
+GODEBUG=traceadvanceperiod=5000000 "$go/workload" -o whole.trace -for 30ms -net=false
+count=$(generations whole.trace)
+echo "$count generations"
+[ "$count" -ge 2 ] || { echo "SKIPPED: one generation only" >&2; exit 77; }
+
+# Generation by generation: each begins where the one before ends.
+starts=$("$tool" events --format canon whole.trace | awk '$5 == "Sync" { print $1 }' | sed '$d')
+first=$(echo "$starts" | head -n 1) n=0 pieces=
+for start in $starts; do
+    n=$((n + 1))
+    expect 0 "$tool" slice --from $((start - first))ns --to $((start - first + 1))ns -o piece$n.trace whole.trace
+    pieces="$pieces piece$n.trace"
+    "$tool" validate -q piece$n.trace || complain "piece $n is not valid"
+done
+# shellcheck disable=SC2086 # names
+expect 0 "$tool" merge -o merged.trace $pieces
+cmp merged.trace whole.trace || complain "put together, the pieces are something else"
+if [ "$n" -ge 3 ]; then
+    expect 1 "$tool" merge -o gap.trace piece1.trace piece3.trace
+    grep -q 'MRG-3' err || complain "a gap is not told: $(cat err)"
+    [ ! -e gap.trace ] || complain "something was written"
+fi
+expect 1 "$tool" merge -o other.trace piece2.trace piece1.trace piece2.trace
+expect 1 "$tool" slice --from 1000s -o none.trace whole.trace
+grep -q 'nothing in that time' err || complain "$(cat err)"
+[ ! -e none.trace ] || complain "something was written"
+
+# By the wall clock.
+wall=$("$tool" query --format csv whole.trace 'SELECT wall FROM generations LIMIT 1 OFFSET 1' 2>/dev/null | tail -n 1)
+if [ -n "$wall" ]; then
+    wall=$((wall + 300000)) # wall clocks drift
+    moment=$(date -u -d "@$((wall / 1000000000))" +%Y-%m-%dT%H:%M:%S).$(printf %09d $((wall % 1000000000)))Z
+    expect 0 "$tool" slice --from "$moment" -o late.trace whole.trace
+    [ "$(generations late.trace)" -eq $((count - 1)) ] || complain "from $moment: $(generations late.trace) generations"
+fi
+
+# The standard input and output; an older format, whose generations have no end mark.
+"$tool" slice -o - - <whole.trace | cmp - whole.trace || complain "the whole of it is something else"
+sed '1,/^-- trace --/d' "$traces/task_across_generations.test" >text
+"$tool" raw --assemble text -o old.trace
+expect 0 "$tool" slice --from 0s --to 1ns -o old1.trace old.trace
+[ "$(generations old1.trace)" = 1 ] || complain "old format: $(generations old1.trace) generations"
+expect 1 "$tool" slice --from 2026-01-01T00:00:00Z -o old2.trace old.trace
+grep -q 'wall clock' err || complain "an unknown wall clock is not told"
+expect 1 "$tool" merge -o mixed.trace whole.trace old.trace
+grep -q 'MRG-2' err || complain "formats are mixed: $(cat err)"
+expect 2 "$tool" slice whole.trace
+expect 2 "$tool" slice --from soon -o x whole.trace
+expect 2 "$tool" merge whole.trace
+rm -f out err text old.trace old1.trace
+exit $failed
