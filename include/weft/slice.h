@@ -4,7 +4,8 @@
 
 /*
  * Traces made from parts of traces: a smaller one out of a long one, or one out of the segments
- * that a run was recorded in. Generations are copied as they are, since each is complete in itself.
+ * that a run was recorded in. Generations are copied as they are, since each is complete in itself;
+ * only exact slices rewrite the events.
  * Every result has been read to its end before the first byte of it is written.
  *
  * The functions open their inputs several times and hold one generation in memory. They return 0,
@@ -31,6 +32,14 @@ typedef struct weft_slice_info {
 WEFT_API WEFT_MUST_USE int weft_slice(weft_open_fn open, void *open_context, int64_t from,
                                       int64_t to, weft_write_fn write, void *write_context,
                                       weft_slice_info *info, weft_reader_error *error);
+
+/*
+ * The same, but with no event that is not in that time. Where the time begins within a generation,
+ * events are put in that tell the state which all goroutines and procs are in.
+ */
+WEFT_API WEFT_MUST_USE int weft_slice_exact(weft_open_fn open, void *open_context, int64_t from,
+                                            int64_t to, weft_write_fn write, void *write_context,
+                                            weft_slice_info *info, weft_reader_error *error);
 
 /*
  * Writes one trace out of segments of one run, given in order. Each has to go on where the one

@@ -296,7 +296,7 @@ const struct cli_command cli_commands[] = {
      "      --table NAME     with csv: this table only\n",
      cli_export},
     {"slice", "cut a piece out of a trace",
-     "Usage: weft slice [--from TIME] [--to TIME] -o OUTPUT FILE\n"
+     "Usage: weft slice [--exact] [--from TIME] [--to TIME] -o OUTPUT FILE\n"
      "\n"
      "Writes a smaller trace: the generations of FILE (- is the standard input) that have a part\n"
      "in the time from one TIME to another, as they are. It has been read to its end before it is\n"
@@ -308,6 +308,8 @@ const struct cli_command cli_commands[] = {
      "\n"
      "      --from TIME      where to begin (the begin of the trace by default)\n"
      "      --to TIME        where to end (its end by default)\n"
+     "  -e, --exact          only the events in that time, with others put in that tell the state\n"
+     "                       of everything at its begin\n"
      "  -o, --output OUTPUT  where to write (- is the standard output)\n",
      cli_slice},
     {"merge", "make one trace out of the segments of a run",

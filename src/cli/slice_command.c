@@ -15,6 +15,7 @@
 struct request {
     const char *path, *output;
     struct cli_moment from, to;
+    bool exact;
 };
 
 /* Where the trace begins, and what the wall clock said. Returns 0, or 1 after saying why not. */
@@ -70,8 +71,8 @@ static int slice(const struct request *request, struct cli_source *source)
     if (find_origin(source, &origin) || locate(request, &origin, &from, &to))
         return 1;
     cli_sink_later(&sink, request->output);
-    int status =
-        weft_slice(cli_source_reader, source, from, to, cli_sink_write, &sink, &info, &error);
+    int status = (request->exact ? weft_slice_exact : weft_slice)(
+        cli_source_reader, source, from, to, cli_sink_write, &sink, &info, &error);
     int closed = cli_sink_close(&sink);
     if (status || closed)
         return explain(request, status ? status : closed, &error);
@@ -90,6 +91,7 @@ int cli_slice(int argc, char **argv)
     const char *from = "0s", *to = NULL;
     const struct cli_option options[] = {{0, "from", &from, NULL},
                                          {0, "to", &to, NULL},
+                                         {'e', "exact", NULL, &request.exact},
                                          {'o', "output", &request.output, NULL},
                                          {0, NULL, NULL, NULL}};
     int status = cli_parse(argc, argv, options, &request.path);

@@ -143,7 +143,7 @@ static int next_bytes(struct splice *splice)
         }
         int status = take_batch(splice);
         /* A bad batch behind the last generation that is wanted is none of ours. */
-        if (status <= 0 && splice->ordinal < part->last)
+        if (status <= 0 && splice->ordinal < part->last && (status || part->last != UINT64_MAX))
             return status ? status : -EBADMSG;
         if (status < 0 && !(splice->ended && splice->ordinal == part->last))
             return status;

@@ -13,7 +13,7 @@
 
 struct splice_part {
     void *context;        /* for open */
-    uint64_t first, last; /* generations, counted from 1 */
+    uint64_t first, last; /* generations, counted from 1; UINT64_MAX is the last one there is */
 };
 
 struct splice {

@@ -58,6 +58,7 @@ static void cut(input *in)
     if (status == 0) {
         int64_t middle = info.begin / 2 + info.end / 2;
         (void)!weft_slice(open_input, in, middle, middle + 1, write_sum, &again, NULL, &error);
+        (void)!weft_slice_exact(open_input, in, middle, INT64_MAX, write_sum, &again, NULL, &error);
     }
 }
 

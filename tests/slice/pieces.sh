@@ -52,6 +52,33 @@ expect 1 "$tool" slice --from 1000s -o none.trace whole.trace
 grep -q 'nothing in that time' err || complain "$(cat err)"
 [ ! -e none.trace ] || complain "something was written"
 
+# Exactly: the events in that time as they are, behind those that tell the state at the cut. A task that
+# began before has no type; times right behind the cut make room for the statuses.
+plain() { awk '$5 != "Sync" && $5 != "TaskEnd" { $1 = ""; print }' "$1"; }
+"$tool" events --format canon whole.trace >all
+end=$(tail -n 1 all | cut -d ' ' -f 1)
+for part in 1 2 3 5 7 9; do
+    from=$((first + (end - first) * part / 10)) to=$((first + (end - first) * (part + 1) / 10))
+    status=0
+    "$tool" slice --exact --from $((from - first))ns --to $((to - first))ns -o exact$part.trace whole.trace 2>err || status=$?
+    if [ $status != 0 ]; then
+        grep -q 'nothing in that time' err || complain "exact, part $part: $(cat err)"
+        continue
+    fi
+    "$tool" validate -q exact$part.trace || complain "exact, part $part: not valid"
+    "$tool" events --format canon exact$part.trace >some
+    awk -v from="$from" -v to="$to" '$1 >= from && $1 < to' all >window
+    # Nothing of the window is missing; what is more are ranges that begin anew.
+    plain window | grep -vE '(Undetermined|NotExist)->|RangeActive' | sort >want
+    plain some | grep -vE '(Undetermined|NotExist)->|RangeActive' | sort >have
+    comm -23 want have >missing
+    comm -13 want have | grep -v ' RangeBegin name="stop-the-world' >more || true
+    [ ! -s missing ] || complain "exact, part $part: missing: $(head -n 3 missing)"
+    [ ! -s more ] || complain "exact, part $part: not in the trace: $(head -n 3 more)"
+    echo "exact, part $part: $(wc -l <window) events, $(wc -l <some) with statuses"
+done
+rm -f all some window want have missing more
+
 # By the wall clock.
 wall=$("$tool" query --format csv whole.trace 'SELECT wall FROM generations LIMIT 1 OFFSET 1' 2>/dev/null | tail -n 1)
 if [ -n "$wall" ]; then
