@@ -2,27 +2,33 @@
 #include "reopen.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "input.h"
 
-/* Copies all that is left of a file. Returns 0 or a negative errno value. */
-static int copy_all(FILE *from, FILE *to)
+/* Unpacks all of an input. Returns 0 or a negative errno value. */
+static int copy_all(struct cli_input *input, FILE *to)
 {
-    char piece[1 << 16];
-    size_t size;
-    while ((size = fread(piece, 1, sizeof piece, from)) > 0)
-        if (fwrite(piece, 1, size, to) != size)
+    static char piece[1 << 16];
+    ptrdiff_t size;
+    while ((size = cli_input_read(input, piece, sizeof piece)) > 0)
+        if (fwrite(piece, 1, (size_t)size, to) != (size_t)size)
             return errno ? -errno : -EIO;
-    return ferror(from) || fflush(to) != 0 ? (errno ? -errno : -EIO) : 0;
+    return size < 0 ? (int)size : fflush(to) != 0 ? -errno : 0;
 }
 
 /* Opened by name, each reader of the copy has a position of its own. */
-static int copy(struct cli_source *source, FILE *from)
+static int copy(struct cli_source *source)
 {
+    struct cli_input *input = cli_input_open(source->path);
+    if (!input)
+        return 1;
     source->copy = tmpfile();
-    int status = source->copy ? copy_all(from, source->copy) : -errno;
+    int status = source->copy ? copy_all(input, source->copy) : -errno;
+    cli_input_free(input);
     if (status) {
         fprintf(stderr, "%s: cannot copy to a temporary file: %s\n", cli_file_name(source->path),
                 strerror(-status));
@@ -32,33 +38,25 @@ static int copy(struct cli_source *source, FILE *from)
     return 0;
 }
 
-/* What can be read once only: pipes, sockets. */
-static bool is_stream(const char *path)
+/* What can be read again as it is: a file that is not packed. */
+static bool is_plain_file(const char *path)
 {
     struct stat stat_of;
-    return stat(path, &stat_of) == 0 && !S_ISREG(stat_of.st_mode) && !S_ISDIR(stat_of.st_mode);
-}
-
-static int copy_stream(struct cli_source *source)
-{
-    FILE *file = fopen(source->path, "rb");
-    if (!file) {
-        fprintf(stderr, "%s: %s\n", source->path, strerror(errno));
-        return 1;
-    }
-    int status = copy(source, file);
-    fclose(file);
-    return status;
+    unsigned char start[4];
+    if (stat(path, &stat_of) != 0 || S_ISDIR(stat_of.st_mode))
+        return true; /* opening it says why not */
+    FILE *file = S_ISREG(stat_of.st_mode) ? fopen(path, "rb") : NULL;
+    size_t size = file ? fread(start, 1, sizeof start, file) : 0;
+    if (file)
+        fclose(file);
+    return file && cli_packing_of(start, size) == CLI_PLAIN;
 }
 
 int cli_source_open(struct cli_source *source, const char *path)
 {
     *source = (struct cli_source){.path = path};
-    int status = 0;
-    if (strcmp(path, "-") == 0)
-        status = copy(source, stdin);
-    else if (is_stream(path))
-        status = copy_stream(source);
+    bool again = strcmp(path, "-") != 0 && is_plain_file(path);
+    int status = again ? 0 : copy(source);
     if (status)
         return status;
     weft_reader *reader;

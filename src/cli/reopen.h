@@ -2,8 +2,10 @@
 #ifndef WEFT_CLI_REOPEN_H
 #define WEFT_CLI_REOPEN_H
 
-/* A trace that is read more than once: the standard input, or a pipe, is copied to a temporary file
- * first. */
+/*
+ * A trace that is read more than once: the standard input, a pipe, or a packed file is unpacked
+ * into a temporary file first.
+ */
 
 #include <stdio.h>
 

@@ -8,7 +8,7 @@ complain() { echo "$*" >&2; failed=1; }
 
 commands=$("$weft" --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | sort)
 [ "$(echo "$commands" | wc -l)" -gt 5 ] || complain "weft --help lists only: $commands"
-manual=$(sed -n 's/^\.SS \(.*\)/\1/p' "$tree/docs/man/weft.1" | tr -d '\\' | sort)
+manual=$(sed -n 's/^\.SS \(.*\)/\1/p' "$tree/docs/man/weft.1" | tr -d '\\' | tr -s ', ' '\n\n' | sort)
 for command in $commands; do
     echo "$manual" | grep -qx -- "$command" || complain "weft.1 has no section for $command"
     "$weft" "$command" --help | grep -q "^Usage: weft $command" || complain "no help for $command"

@@ -79,14 +79,27 @@ for part in 1 2 3 5 7 9; do
 done
 rm -f all some window want have missing more
 
-# By the wall clock.
-wall=$("$tool" query --format csv whole.trace 'SELECT wall FROM generations LIMIT 1 OFFSET 1' 2>/dev/null | tail -n 1)
-if [ -n "$wall" ]; then
-    wall=$((wall + 300000)) # wall clocks drift
-    moment=$(date -u -d "@$((wall / 1000000000))" +%Y-%m-%dT%H:%M:%S).$(printf %09d $((wall % 1000000000)))Z
-    expect 0 "$tool" slice --from "$moment" -o late.trace whole.trace
-    [ "$(generations late.trace)" -eq $((count - 1)) ] || complain "from $moment: $(generations late.trace) generations"
-fi
+# By the wall clock: two generations, a second after each other.
+generation() {
+    printf 'EventBatch gen=%s m=18446744073709551615 time=%s size=auto\nSync\nFrequency freq=1000000000\n' "$1" "$2"
+    printf 'ClockSnapshot dt=0 mono=%s sec=%s nsec=500000000\nEndOfGeneration\n' "$2" "$3"
+}
+{
+    echo 'Trace Go1.26'
+    generation 1 1000000000 1700000000
+    generation 2 2000000000 1700000001
+} >text
+"$tool" raw --assemble text -o wall.trace
+# late FROM WANT: as many generations from then on
+late() {
+    expect 0 "$tool" slice --from "$1" -o late.trace wall.trace
+    [ "$(generations late.trace)" = "$2" ] || complain "from $1: $(generations late.trace) generations, not $2"
+}
+late 2023-11-14T22:13:20Z 2
+late 2023-11-14T22:13:20.5Z 2
+late 2023-11-14T22:13:20.500000001 1
+late 2023-11-14T22:13:21.5Z 1
+expect 1 "$tool" slice --from 2023-11-14T22:13:22Z -o late2.trace wall.trace
 
 # The standard input and output; an older format, whose generations have no end mark.
 "$tool" slice -o - - <whole.trace | cmp - whole.trace || complain "the whole of it is something else"

@@ -56,6 +56,12 @@ shows '[
 expect 0 "$tool" query - "SELECT count(*) > 10 AS n FROM events" --format csv <whole.trace
 shows 'n
 1' out
+if command -v gzip >/dev/null && "$tool" summary --json - <whole.trace >/dev/null; then
+    gzip -c whole.trace >packed
+    expect 0 "$tool" query packed "SELECT count(*) > 10 AS n FROM events" --format csv
+    shows 'n
+1' out
+fi
 printf "SELECT 1 AS a;\n-- nothing\nSELECT 2 AS b;\n" >two.sql
 expect 0 "$tool" query -f two.sql whole.trace --format csv
 shows 'a
@@ -84,5 +90,5 @@ grep -q incomplete err || { echo "a cut-off trace is not told"; failed=1; }
 # Wider than what a table looks at first, and longer.
 expect 0 "$tool" query whole.trace "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n"
 [ "$(wc -l <out)" = 1002 ] || { echo "rows are missing: $(wc -l <out)"; failed=1; }
-rm -f out err wanted cut *.sql
+rm -f out err wanted cut packed *.sql
 exit $failed
