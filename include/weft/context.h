@@ -23,6 +23,7 @@
 
 #include <weft/chan.h>
 #include <weft/config.h>
+#include <weft/net.h>
 #include <weft/sync.h>
 #include <weft/time.h>
 
@@ -136,6 +137,29 @@ static inline int weft_cond_wait_ctx(weft_context *context, weft_cond *cond, wef
 static inline int weft_sleep_until_ctx(weft_context *context, int64_t instant)
 {
     WEFT_CONTEXT_CALL_(int, weft_sleep_until(instant));
+}
+
+static inline int weft_tcp_accept_ctx(weft_context *context, weft_listener *listener,
+                                      weft_conn **out)
+{
+    WEFT_CONTEXT_CALL_(int, weft_tcp_accept(listener, out));
+}
+
+static inline int weft_tcp_dial_ctx(weft_context *context, const char *address, weft_conn **out)
+{
+    WEFT_CONTEXT_CALL_(int, weft_tcp_dial(address, WEFT_NEVER, out));
+}
+
+static inline ssize_t weft_conn_read_ctx(weft_context *context, weft_conn *conn, void *data,
+                                         size_t size)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_read(conn, data, size));
+}
+
+static inline ssize_t weft_conn_write_ctx(weft_context *context, weft_conn *conn, const void *data,
+                                          size_t size)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_write(conn, data, size));
 }
 
 /* Any other call: fn(arg) in the context, and its result. */

@@ -8,6 +8,9 @@
  * may read and another write a connection at the same time; several readers (or several writers)
  * take turns in no particular order; what one call writes stays together.
  *
+ * A wait also ends with the caller's context, if there is one: -ECANCELED or -ETIMEDOUT
+ * (weft/context.h). The connection remains as it is; of a write, part may have been written.
+ *
  * Any goroutine may close. It must know that no other is about to begin an operation, as the object
  * is gone then. To stop goroutines that go on reading or accepting, set a deadline in the past and
  * let them close.

@@ -15,10 +15,11 @@
 
 /* The one table of ranks, outermost first. */
 #define BASE_LOCK_RANKS(X)                                                                         \
-    X(INSTANCE)  /* creation and end of the runtime */                                             \
-    X(COMMANDS)  /* tracer: queue of start, advance, stop requests */                              \
-    X(POLL)      /* poller: registration of descriptors */                                         \
-    X(POLL_DESC) /* poller: one descriptor's waiters */                                            \
+    X(INSTANCE)   /* creation and end of the runtime */                                            \
+    X(COMMANDS)   /* tracer: queue of start, advance, stop requests */                             \
+    X(POLL)       /* poller: registration of descriptors */                                        \
+    X(POLL_DESC)  /* poller: one descriptor's waiters */                                           \
+    X(USER_TIMER) /* starting and stopping a weft_timer */                                         \
     X(CHAN)    /* channel, mutex, wait group: waiter queues; several by address order in select */ \
     X(CONTEXT) /* a context: who waits in it, its children */                                      \
     X(TIMERS)  /* timer heap of a P */                                                             \

@@ -64,21 +64,27 @@ void netpoll_wake(void)
         os_poller_wake(&poller.os);
 }
 
-static void wake_list(struct g_list *from, int result, struct g_list *ready)
+/* Takes all waiters off; returns how many. desc->lock, with which they parked, is held: so whoever
+ * of them is claimed here is off its stack. */
+static uint32_t wake_queue(struct waiter_queue *q, int result, struct g_list *ready)
 {
-    struct g *g;
-    while ((g = g_list_pop(from)) != NULL) {
-        g->wake_result = result;
-        g_list_push(ready, g);
+    uint32_t count = 0;
+    for (struct waiter *w; (w = q->head); count++) {
+        waiters_remove(q, w);
+        w->dropped = w->wait && !wait_claim(w->wait);
+        if (w->dropped)
+            continue; /* its context has ended */
+        waiter_end_parked(w, result);
+        g_list_push(ready, w->g);
     }
+    return count;
 }
 
 void poll_side_wake(struct poll_desc *desc, enum poll_mode mode, int result, struct g_list *ready)
 {
     struct poll_side *side = &desc->side[mode];
-    desc->users -= side->turns.count; /* their operations have not begun and do not end */
-    wake_list(&side->turns, result, ready);
-    wake_list(&side->waiters, result, ready);
+    desc->users -= wake_queue(&side->turns, result, ready); /* their operations never begin */
+    wake_queue(&side->waiters, result, ready);
 }
 
 /* An event of a descriptor. Its lock is held. */
@@ -88,7 +94,7 @@ static void deliver(struct poll_desc *desc, enum poll_mode mode, struct g_list *
     /* Release: pairs with the load in poll_begin() and poll_wait(); the system call after it sees
      * the new state. */
     atomic_store_release(&side->events, side->events + 1);
-    wake_list(&side->waiters, 0, ready);
+    wake_queue(&side->waiters, 0, ready);
 }
 
 void netpoll_wait(int64_t timeout_ns, struct g_list *ready)
@@ -190,16 +196,22 @@ void poll_set_deadline(struct m *m, struct poll_desc *desc, enum poll_mode mode,
 
 /* ---- Waiting ---- */
 
-/* Parks on a list of the side. desc->lock is held, and released. */
+/* Parks on a queue of the side. desc->lock is held, and released. */
 static int side_park(struct m **m, struct poll_desc *desc, struct poll_side *side,
-                     struct g_list *list, weft_trace_block_reason reason)
+                     struct waiter_queue *q, weft_trace_block_reason reason)
 {
-    struct g *g = (*m)->g;
+    struct waiter self;
+    struct limit limit = limit_until(*m, WEFT_NEVER);
     hook_wait_fd(*m, desc->fd, side->mode == POLL_WRITE);
-    g_list_push(list, g);
+    waiter_init(&self, (*m)->g, NULL, NULL);
+    waiters_push(q, &self);
     side_arm(*m, side);
-    *m = sched_park(*m, &desc->lock, reason);
-    return g->wake_result;
+    if (waiter_block(m, &desc->lock, q, &self, &limit, reason))
+        return self.result;
+    if (q == &side->turns && !self.dropped)
+        desc->users--; /* as poll_side_wake() does */
+    lock_release(&desc->lock);
+    return self.result;
 }
 
 /* Writes are whole: one writer at a time. desc->lock is held, and released. */

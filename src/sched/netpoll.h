@@ -38,21 +38,21 @@
 #define WEFT_SCHED_NETPOLL_H
 
 #include "sched/sched.h"
-#include "sched/timer.h"
+#include "sched/waiter.h"
 
 enum poll_mode { POLL_READ, POLL_WRITE, POLL_MODES };
 
 /* One direction. Everything is under desc->lock, unless said otherwise. */
 struct poll_side {
-    uint8_t mode;            /* constant: enum poll_mode */
-    uint32_t events;         /* atomic, written under desc->lock: how often it became ready */
-    bool busy;               /* POLL_WRITE: a writer is between poll_begin and poll_end */
-    bool armed;              /* the timer is in a heap, or its run() is yet to come */
-    struct g_list waiters;   /* for an event */
-    struct g_list turns;     /* for the writer before them */
-    int64_t deadline;        /* WEFT_NEVER: none */
-    int64_t alarm;           /* armed: when the timer fires */
-    struct wait_timer timer; /* fires at the deadline or before */
+    uint8_t mode;                /* constant: enum poll_mode */
+    uint32_t events;             /* atomic, written under desc->lock: how often it became ready */
+    bool busy;                   /* POLL_WRITE: a writer is between poll_begin and poll_end */
+    bool armed;                  /* the timer is in a heap, or its run() is yet to come */
+    struct waiter_queue waiters; /* for an event */
+    struct waiter_queue turns;   /* for the writer before them */
+    int64_t deadline;            /* WEFT_NEVER: none */
+    int64_t alarm;               /* armed: when the timer fires */
+    struct wait_timer timer;     /* fires at the deadline or before */
 };
 
 struct poll_desc {
@@ -78,11 +78,11 @@ int poll_open(int fd, bool is_socket, struct poll_desc **out);
  * caller is to close it, else -1: the last operation will. */
 int poll_close(struct m *m, struct poll_desc *desc);
 
-/* An operation begins. A writer waits for the one before. 0, -ECANCELED (closed), -ETIMEDOUT. */
+/* An operation begins. A writer waits for the one before. 0, -ECANCELED, -ETIMEDOUT as below. */
 int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen);
 
-/* Waits until there is an event that is not in *seen, and notes it. 0: try again; -ECANCELED,
- * -ETIMEDOUT. */
+/* Waits until there is an event that is not in *seen, and notes it. 0: try again; -ECANCELED
+ * (closed, or the caller's context has ended), -ETIMEDOUT. */
 int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen);
 
 /* The operation ends. Returns as poll_close does. */
@@ -106,8 +106,7 @@ void netpoll_remove(const struct poll_desc *desc);
 /* The number of the runtime, for poll_desc.run. */
 uint32_t netpoll_run(void);
 
-/* Takes everybody who waits for the direction into *ready, with this wake_result. desc->lock is
- * held. */
+/* Takes everybody who waits for the direction into *ready, with this result. desc->lock is held. */
 void poll_side_wake(struct poll_desc *desc, enum poll_mode mode, int result, struct g_list *ready);
 /* Takes the timer back. desc->lock is held. */
 void poll_side_disarm(struct poll_side *side);

@@ -166,21 +166,19 @@ int poll_close(struct m *m, struct poll_desc *desc)
 int poll_end(struct m *m, struct poll_desc *desc, enum poll_mode mode)
 {
     struct poll_side *side = &desc->side[mode];
-    struct g *next = NULL;
+    struct waiter *next = NULL;
 
     lock_acquire(&desc->lock);
     desc->users--;
     if (mode == POLL_WRITE) {
-        next = g_list_pop(&side->turns);
+        next = waiters_take(&side->turns);
         side->busy = next != NULL;
     }
     bool last = desc->closing && desc->users == 0;
     lock_release(&desc->lock);
 
-    if (next) {
-        next->wake_result = 0;
-        sched_ready(m, next);
-    }
+    if (next)
+        waiter_wake(m, next, 0);
     return last ? finish(desc) : -1;
 }
 
@@ -191,7 +189,7 @@ void poll_descs_fini(void)
         desc->users = 0;
         for (int mode = 0; mode < POLL_MODES; mode++) {
             struct poll_side *side = &desc->side[mode];
-            side->waiters = side->turns = (struct g_list){0};
+            side->waiters = side->turns = (struct waiter_queue){0};
             side->timer.heap = NULL;
             side->armed = false;
         }

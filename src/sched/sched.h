@@ -59,11 +59,10 @@ struct saved_context {
 
 struct g {
     struct saved_context saved; /* while it does not run */
-    struct g *next;      /* link of the one list it is on: run queue overflow, ready list, pool */
-    struct m *m;         /* atomic; the M that runs it or holds it in a system call, else NULL */
-    uint32_t status;     /* atomic: enum g_status */
-    int32_t wake_result; /* written by the waker before sched_ready, read by the woken */
-    struct m *bound;     /* constant: the M of an attached thread (attach.h); NULL: any M */
+    struct g *next;  /* link of the one list it is on: run queue overflow, ready list, pool */
+    struct m *m;     /* atomic; the M that runs it or holds it in a system call, else NULL */
+    uint32_t status; /* atomic: enum g_status */
+    struct m *bound; /* constant: the M of an attached thread (attach.h); NULL: any M */
     void (*fn)(void *);
     void *arg;
     const void *api_frame;    /* atomic; frame of the public function through which it entered the
@@ -381,7 +380,7 @@ int64_t timers_earliest(void);
 int netpoll_init(void);
 void netpoll_fini(void);
 /* Adds to *ready the goroutines whose descriptors became ready (they are Waiting and owned by the
- * caller; their wake_result is set). timeout_ns: 0 does not block, negative: no limit. A blocking
+ * caller). timeout_ns: 0 does not block, negative: no limit. A blocking
  * call is made outside the runtime, by one M at a time. */
 void netpoll_wait(int64_t timeout_ns, struct g_list *ready);
 /* Makes a blocking netpoll_wait return. Any thread. */

@@ -161,17 +161,24 @@ void waiter_wake(struct m *m, struct waiter *w, int32_t result)
     torture_point("waiter_wake"); /* W5 */
 }
 
+void waiter_wake_into(struct waiter *w, int32_t result, struct g_list *ready)
+{
+    struct g *g = w->g;
+    struct wait *wait = w->wait;
+    wait_end(w, result);
+    if (g)
+        g_list_push(ready, g);
+    else
+        base_note_post(&wait->note);
+}
+
 void waiters_wake_all(struct m *m, struct waiter *list, int32_t result)
 {
     struct g_list ready = {0};
     while (list) {
         struct waiter *w = list;
         list = w->next;
-        wait_end(w, result);
-        if (w->g)
-            g_list_push(&ready, w->g);
-        else
-            base_note_post(&w->wait->note);
+        waiter_wake_into(w, result, &ready);
     }
     if (ready.count)
         sched_ready_list(m, &ready);

@@ -163,6 +163,15 @@ static inline void wait_parked(struct wait *wait)
         wait_parked_slow(wait);
 }
 
+/* What a waker that holds the lock with which the waiter parked has to do before it makes it ready,
+ * now or after releasing the lock. */
+static inline void waiter_end_parked(struct waiter *w, int32_t result)
+{
+    w->result = result;
+    if (w->wait)
+        w->wait->winner = w;
+}
+
 /* Ends a wait that was claimed, not through one of its places, but with that result. The goroutine
  * joins the list; a thread is woken. Conditions as below. */
 void wait_end_early(struct wait *wait, int32_t result, struct g_list *ready);
@@ -170,6 +179,9 @@ void wait_end_early(struct wait *wait, int32_t result, struct g_list *ready);
 /* Ends the wait of a waiter that was taken off its queue. After the queue's lock was released, and
  * no lock that a goroutine parks under is held. w is gone afterwards. */
 void waiter_wake(struct m *m, struct waiter *w, int32_t result);
+
+/* The same for callers that collect whom they make ready. */
+void waiter_wake_into(struct waiter *w, int32_t result, struct g_list *ready);
 
 /* The same for a list of them, linked by next. */
 void waiters_wake_all(struct m *m, struct waiter *list, int32_t result);

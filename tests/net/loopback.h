@@ -81,6 +81,14 @@ static inline void write_all(weft_conn *conn, const void *data, size_t size)
     CHECK_EQ(weft_conn_write(conn, data, size), size);
 }
 
+static inline unsigned count_waiters(const struct waiter_queue *q)
+{
+    unsigned n = 0;
+    for (const struct waiter *w = q->head; w; w = w->next)
+        n++;
+    return n;
+}
+
 /* Lets others run until n goroutines wait in that direction (turns of writers included). desc: a
  * connection or listener. */
 static inline void await_parked(void *desc_of, enum poll_mode mode, unsigned n)
@@ -88,7 +96,8 @@ static inline void await_parked(void *desc_of, enum poll_mode mode, unsigned n)
     struct poll_desc *desc = desc_of;
     for (;;) {
         lock_acquire(&desc->lock);
-        unsigned there = desc->side[mode].waiters.count + desc->side[mode].turns.count;
+        unsigned there =
+            count_waiters(&desc->side[mode].waiters) + count_waiters(&desc->side[mode].turns);
         lock_release(&desc->lock);
         if (there == n)
             return;

@@ -401,6 +401,70 @@ static void timers_survive_the_end_of_their_p(void)
 static weft_timer *leftover;
 static struct ticks leftover_ticks;
 
+/* ---- Timers with channels ---- */
+
+static void a_timer_sends_the_instant_at_which_it_fires(void)
+{
+    weft_timer *timer = weft_timer_new_chan();
+    weft_chan *chan = weft_timer_chan(timer);
+    int64_t start = weft_now(), instant = 0;
+    CHECK_EQ(weft_timer_start(timer, WEFT_MILLISECOND, 0), 0);
+    CHECK_EQ(weft_chan_try_recv(chan, &instant), -EAGAIN);
+    CHECK_EQ(weft_chan_recv(chan, &instant), 0);
+    CHECK(instant >= start + WEFT_MILLISECOND && instant <= weft_now());
+    CHECK_EQ(weft_timer_stop(timer), 0);
+    CHECK_EQ(weft_chan_recv_until(chan, NULL, weft_now() + WEFT_MILLISECOND), -ETIMEDOUT);
+    weft_timer_free(timer);
+    timer = weft_timer_new(tick, NULL);
+    CHECK(!weft_timer_chan(timer));
+    weft_timer_free(timer);
+}
+
+static void a_slow_receiver_misses_ticks(void)
+{
+    weft_timer *timer = weft_timer_new_chan();
+    weft_chan *chan = weft_timer_chan(timer);
+    weft_timer_start(timer, 1, 10 * WEFT_MICROSECOND);
+    weft_sleep(5 * WEFT_MILLISECOND);
+    CHECK_EQ(weft_chan_len(chan), 1);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(weft_chan_recv(chan, NULL), 0);
+    CHECK_EQ(weft_timer_stop(timer), 1);
+    weft_timer_free(timer);
+}
+
+/* Go's TestTimerModify, TestChan of 1.23: nothing stale after stop or reset, however close. */
+static void nothing_stale_is_received_after_a_stop_or_a_start(void)
+{
+    weft_timer *timer = weft_timer_new_chan();
+    weft_chan *chan = weft_timer_chan(timer);
+    for (int i = 0; i < ROUNDS(4000); i++) {
+        weft_timer_start(timer, i % 16 * WEFT_MICROSECOND, i % 3 ? 0 : 5 * WEFT_MICROSECOND);
+        for (int k = 0; k < i % 5; k++)
+            weft_yield();
+        if (i % 2) {
+            weft_timer_stop(timer);
+        } else {
+            weft_timer_start(timer, 1000 * WEFT_SECOND, 0);
+        }
+        CHECK_EQ(weft_chan_try_recv(chan, NULL), -EAGAIN);
+        weft_yield();
+        CHECK_EQ(weft_chan_try_recv(chan, NULL), -EAGAIN);
+    }
+    weft_timer_free(timer);
+}
+
+static void timers_are_cases_of_a_select(void)
+{
+    weft_timer *timer = weft_timer_new_chan(), *late = weft_timer_new_chan();
+    weft_timer_start(timer, WEFT_MILLISECOND, 0);
+    weft_timer_start(late, 1000 * WEFT_SECOND, 0);
+    weft_select_case cases[] = {{.chan = weft_timer_chan(late)}, {.chan = weft_timer_chan(timer)}};
+    CHECK_EQ(weft_select(cases, 2, WEFT_NEVER), 1);
+    weft_timer_free(timer);
+    weft_timer_free(late);
+}
+
 static void leave_a_timer(void)
 {
     leftover = weft_timer_new(tick, &leftover_ticks);
@@ -449,6 +513,10 @@ ON_ALL_PROCS(stop_races_with_firing)
 ON_ALL_PROCS(many_goroutines_start_and_stop_one_timer)
 ON_ALL_PROCS(a_timer_may_be_freed_while_it_fires)
 ON_ALL_PROCS(timers_survive_the_end_of_their_p)
+ON_ALL_PROCS(a_timer_sends_the_instant_at_which_it_fires)
+ON_ALL_PROCS(a_slow_receiver_misses_ticks)
+ON_ALL_PROCS(nothing_stale_is_received_after_a_stop_or_a_start)
+ON_ALL_PROCS(timers_are_cases_of_a_select)
 
 static void test_sleepers_wake_in_order(void **state)
 {
@@ -482,6 +550,10 @@ int main(int argc, char **argv)
         TEST(many_goroutines_start_and_stop_one_timer),
         TEST(a_timer_may_be_freed_while_it_fires),
         TEST(timers_survive_the_end_of_their_p),
+        TEST(a_timer_sends_the_instant_at_which_it_fires),
+        TEST(a_slow_receiver_misses_ticks),
+        TEST(nothing_stale_is_received_after_a_stop_or_a_start),
+        TEST(timers_are_cases_of_a_select),
         TEST(a_timer_outlives_a_run),
     };
     choose_tests(argc, argv);
