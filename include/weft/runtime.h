@@ -64,6 +64,16 @@ typedef struct weft_options {
  * completion that is not possible (a lock of the tracer is held) ends after 10 s. A goroutine that
  * overflows its stack is named, with its backtrace, before the process dies of SIGSEGV.
  *
+ * All goroutines asleep: when every goroutine waits for another one, no timer is set, none waits
+ * for a descriptor, the process has no thread but weft's and the caller of weft_run(), and no
+ * signal handler but weft's, then nothing can go on any more. This is found within a second,
+ * printed with all goroutines and their stacks, traces are completed, and the process ends with
+ * status 2. Programs with other threads or signal handlers are never stopped that way: these may
+ * wake a goroutine.
+ *
+ * WEFT_DEBUG=WORD,… in the environment prints on standard error what the words stand for:
+ *   leaks   when the main goroutine returns, the goroutines that still wait, with their stacks
+ *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a
  * goroutine. Returns fn's result (0 or positive by convention) or a negative errno value, with a
  * line on standard error, if the runtime cannot start: -EBUSY it runs already, -EINVAL bad option,

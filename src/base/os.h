@@ -35,6 +35,7 @@ bool os_page_refuses_write(void *page);
 
 uint64_t os_thread_id(void);
 bool os_thread_sleeps(uint64_t tid);
+int os_process_census(unsigned *threads, uint64_t *caught);
 int os_thread_create(pthread_t *thread, void *(*fn)(void *), void *arg);
 void os_thread_name(const char *name);
 int os_thread_stack(void **low, void **high);
@@ -49,5 +50,8 @@ void os_clock_wall(uint64_t *sec, uint32_t *nsec);
 
 /* write(2) until all is out or an error; async-signal-safe. */
 void os_write_stderr(const char *text, size_t size);
+
+/* Ends the process at once; async-signal-safe. */
+_Noreturn void os_exit(int status);
 
 #endif

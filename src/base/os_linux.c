@@ -353,19 +353,39 @@ int os_thread_stack(void **low, void **high)
     return -error;
 }
 
+/* Reads a small file of /proc as text. Its length or a negative errno value. */
+static ssize_t read_proc(const char *path, char *text, size_t size)
+{
+    ssize_t n;
+    int fd;
+    WITHOUT_ERRNO(fd, open(path, O_RDONLY | O_CLOEXEC));
+    if (fd < 0)
+        return fd;
+    WITHOUT_ERRNO(n, read(fd, text, size - 1));
+    close(fd);
+    text[n < 0 ? 0 : n] = 0;
+    return n;
+}
+
+int os_process_census(unsigned *threads, uint64_t *caught)
+{
+    char text[4096];
+    ssize_t n = read_proc("/proc/self/status", text, sizeof text);
+    const char *count = n < 0 ? NULL : strstr(text, "\nThreads:");
+    const char *mask = n < 0 ? NULL : strstr(text, "\nSigCgt:");
+    if (!count || !mask)
+        return n < 0 ? (int)n : -ENODATA;
+    *threads = (unsigned)strtoul(count + strlen("\nThreads:"), NULL, 10);
+    *caught = strtoull(mask + strlen("\nSigCgt:"), NULL, 16);
+    return 0;
+}
+
 /* Its stat file says "TID (NAME) STATE …"; a name may hold anything, brackets included. */
 bool os_thread_sleeps(uint64_t tid)
 {
     char path[64], text[128];
-    int saved = errno;
     snprintf(path, sizeof path, "/proc/self/task/%llu/stat", (unsigned long long)tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
-    text[n < 0 ? 0 : n] = 0;
-    const char *name_end = strrchr(text, ')');
+    const char *name_end = read_proc(path, text, sizeof text) < 0 ? NULL : strrchr(text, ')');
     return name_end && name_end[1] == ' ' && (name_end[2] == 'S' || name_end[2] == 'D');
 }
 
@@ -453,4 +473,9 @@ void os_write_stderr(const char *text, size_t size)
         size -= (size_t)n;
     }
     errno = saved;
+}
+
+void os_exit(int status)
+{
+    _exit(status);
 }

@@ -14,6 +14,8 @@ typedef struct start_record {
     char name[16];
 } start_record;
 
+static uint32_t alive; /* atomic: threads that base_thread_start() made and that have not ended */
+
 uint64_t base_thread_id(void)
 {
     return os_thread_id();
@@ -30,7 +32,25 @@ static void *thread_main(void *arg)
     start_record start = *(start_record *)arg;
     free(arg);
     os_thread_name(start.name);
-    return start.fn(start.arg);
+    atomic_add_relaxed(&alive, 1);
+    void *result = start.fn(start.arg);
+    atomic_sub_relaxed(&alive, 1);
+    return result;
+}
+
+unsigned base_threads_alive(void)
+{
+    return atomic_load_relaxed(&alive);
+}
+
+void base_threads_forget(void)
+{
+    atomic_store_relaxed(&alive, 0);
+}
+
+int base_process_census(unsigned *threads, uint64_t *caught)
+{
+    return os_process_census(threads, caught);
 }
 
 int base_thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), void *arg)
@@ -77,4 +97,9 @@ void base_sleep_ns(int64_t ns)
 {
     if (ns > 0)
         os_sleep_ns(ns);
+}
+
+void base_exit(int status)
+{
+    os_exit(status);
 }

@@ -90,7 +90,7 @@ static void *crash_main(void *arg)
         if (crash.overflow)
             print_overflow(crash.current);
         if (crash.dump || crash.overflow)
-            dump_goroutines(crash.current);
+            dump_goroutines(crash.current, DUMP_SOME);
         trace_env_crash();
         weft_tracer_stop_all(sched.tracer);
         atomic_store_release(&crash.state, COMPLETED);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dump of goroutines after a fatal error.
+ * The dump of goroutines.
  *
- * It is printed by another thread (crash.c): names of functions need more stack than a goroutine
- * has, and locks that the failing goroutine holds are none of its business. The other threads run
- * on meanwhile, so what is printed about goroutines that run is a guess; it reads nothing that
- * could fault (weft_trace_walk).
+ * It is printed by a plain thread (after a fatal error crash.c's): names of functions need more
+ * stack than a goroutine has, and locks that the failing goroutine holds are none of its business.
+ * The other threads run on meanwhile, so what is printed about goroutines that run is a guess; it
+ * reads nothing that could fault (weft_trace_walk).
  */
 #include "sched/dump.h"
 
@@ -52,22 +52,41 @@ static void print_goroutine(trace_symbols *symbols, const struct g *g, bool curr
     }
 }
 
-void dump_goroutines(const struct g *current)
+static bool is_listed(const struct g *g, enum dump_which which)
+{
+    uint32_t status = atomic_load_relaxed(&g->status);
+    if (atomic_load_relaxed(&g->system) || status == G_DEAD)
+        return false;
+    return which != DUMP_WAITING || status == G_WAITING;
+}
+
+void dump_goroutines(const struct g *current, enum dump_which which)
 {
     trace_symbols *symbols = trace_symbols_new();
-    unsigned printed = 0, left_out = 0;
+    unsigned limit = which == DUMP_SOME ? DUMPED : UINT32_MAX, printed = 0, left_out = 0;
     if (current)
         print_goroutine(symbols, current, true);
-    for (struct g *g = goroutines_first(); g; g = g->all_next) {
-        if (g == current || atomic_load_relaxed(&g->system) ||
-            atomic_load_relaxed(&g->status) == G_DEAD)
+    for (const struct g *g = goroutines_first(); g; g = g->all_next) {
+        if (g == current || !is_listed(g, which))
             continue;
-        if (printed < DUMPED)
+        if (printed < limit)
             print_goroutine(symbols, g, false);
-        if (printed++ >= DUMPED)
+        if (printed++ >= limit)
             left_out++;
     }
     if (left_out)
         base_print("… and %u more goroutines", left_out);
     trace_symbols_free(symbols);
+}
+
+void dump_leaks(void)
+{
+    unsigned count = 0;
+    for (const struct g *g = goroutines_first(); g; g = g->all_next)
+        count += is_listed(g, DUMP_WAITING);
+    if (count == 0)
+        return;
+    base_warn("the main goroutine has returned while %u still %s:", count,
+              count == 1 ? "waits" : "wait");
+    dump_goroutines(NULL, DUMP_WAITING);
 }

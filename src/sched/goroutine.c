@@ -239,6 +239,7 @@ void goroutine_end(int result)
     struct m *m = rt_enter();
     if (m->g->trace.id == MAIN_GOROUTINE) {
         sched.main_result = result;
+        atomic_store_relaxed(&sched.main_runs, 0);
         base_note_post(&sched.main_done);
     }
     end_current(m, result);

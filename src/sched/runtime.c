@@ -16,6 +16,8 @@
 #include "base/thread.h"
 #include "sched/attach.h"
 #include "sched/crash.h"
+#include "sched/debug_env.h"
+#include "sched/dump.h"
 #include "sched/environment.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
@@ -100,8 +102,8 @@ static void stop_profile(void)
         base_warn("the CPU profile is not complete: %s", strerror(-error));
 }
 
-/* exit(), also when a goroutine calls it: no trace or profile stays without its end. */
-static void complete_traces(void)
+/* Also for exit(), when a goroutine calls it: no trace or profile stays without its end. */
+void runtime_complete_traces(void)
 {
     stop_profile();
     trace_env_complete();
@@ -121,7 +123,7 @@ static void set_up(const weft_options *options)
     sched.idle_ps = NULL;
     sched.idle_ms = NULL;
     sched.idle_p_count = sched.spinning = sched.proc_made = sched.proc_count = 0;
-    sched.ending = 0;
+    sched.ending = sched.main_runs = 0;
     sched.main_done.word = 0;
     sched.goid = MAIN_GOROUTINE;
     sched.revocations = sched.world_stops = 0;
@@ -226,11 +228,13 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = first ? trace_env_start() : -ENOMEM;
     if (!error)
         error = start_profile();
-    if (error)
+    if (error) {
         end();
-    else
-        sched_enqueue_new(NULL, first);
-    return error;
+        return error;
+    }
+    atomic_store_release(&sched.main_runs, 1); /* pairs with deadlock.c */
+    sched_enqueue_new(NULL, first);
+    return 0;
 
 no_sysmon:
     atomic_store_release(&sched.running, 0);
@@ -253,14 +257,15 @@ static void forget_in_child(void)
         weft_tracer_after_fork(sched.tracer);
     atomic_store_relaxed(&sched.running, 0);
     crash_forget();
+    base_threads_forget();
 }
 
 static void register_process_hooks(void)
 {
     static bool registered; /* lock: instance */
     if (!registered)
-        registered =
-            atexit(complete_traces) == 0 && pthread_atfork(NULL, NULL, forget_in_child) == 0;
+        registered = atexit(runtime_complete_traces) == 0 &&
+                     pthread_atfork(NULL, NULL, forget_in_child) == 0;
 }
 
 /* Takes the place of the one runtime. */
@@ -290,6 +295,8 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     attach_forget_stale();
     int error = fn ? read_options(given, &options) : -EINVAL;
     if (!error)
+        error = debug_env_read();
+    if (!error)
         error = annotations_init();
     if (!error && (m_self() || !claim_instance()))
         error = -EBUSY;
@@ -302,6 +309,8 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     if (!error) {
         while (base_note_wait(&sched.main_done, -1) != 0)
             ;
+        if (debug_env.leaks)
+            dump_leaks();
         end();
     } else {
         base_warn("weft_run: the runtime cannot start: %s", strerror(-error));

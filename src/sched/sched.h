@@ -197,8 +197,9 @@ struct sched {
     struct m *idle_ms;     /* lock: lock */
     uint32_t spinning;     /* atomic: Ms that look for work */
 
-    uint32_t running; /* atomic: the runtime is up */
-    uint32_t ending;  /* atomic: the main goroutine has returned */
+    uint32_t running;   /* atomic: the runtime is up */
+    uint32_t ending;    /* atomic: the main goroutine has returned */
+    uint32_t main_runs; /* atomic: the main goroutine was started and has not returned */
     base_note main_done;
     int main_result;
 
@@ -362,6 +363,12 @@ static inline uint32_t m_random(struct m *m)
 {
     return random_next(&m->random);
 }
+
+/* ---- runtime.c ---- */
+
+/* Completes all traces and profiles of the run, which is about to end in another way than by the
+ * return of weft_run(). Any thread, outside. */
+void runtime_complete_traces(void);
 
 /* ---- timer.c ---- */
 

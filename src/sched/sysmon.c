@@ -9,13 +9,15 @@
  *
  * Looks are SLOW apart, and FAST apart while some tick stands still; so a goroutine that hogs a P
  * from right after a look is dislodged after at most SLOW + SLICE + FAST, 8 ms. A look costs a few
- * microseconds. When all Ps have been idle for IDLE_LOOKS the monitor sleeps until one is not.
+ * microseconds. When all Ps have been idle for IDLE_LOOKS the monitor looks whether they will be
+ * for ever (deadlock.h), and sleeps until one is not.
  */
 #include "sched/sysmon.h"
 
 #include "base/clock.h"
 #include "base/thread.h"
 #include "sched/crash.h"
+#include "sched/deadlock.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/post.h"
@@ -157,9 +159,11 @@ static void *sysmon_main(void *arg)
         bool all_idle =
             atomic_load_relaxed(&sched.idle_p_count) == atomic_load_relaxed(&sched.proc_count);
         idle_looks = all_idle ? idle_looks + 1 : 0;
-        bool sleep = idle_looks > IDLE_LOOKS && may_sleep();
+        int64_t pause = still ? FAST : SLOW;
+        if (idle_looks > IDLE_LOOKS && may_sleep())
+            pause = deadlock_look(m);
         lease_leave(m);
-        base_note_wait(&sysmon.note, sleep ? -1 : still ? FAST : SLOW);
+        base_note_wait(&sysmon.note, pause);
     }
     machine_disown(m);
     return NULL;

@@ -241,6 +241,11 @@ void trace_env_stop(void)
     (void)weft_trace_recorder_free(recorder); /* behind the trace: a flight file keeps its window */
 }
 
+int trace_env_signal(void)
+{
+    return helper.running ? helper.signal : 0;
+}
+
 void trace_env_forget(void)
 {
     lock_init(&lock, BASE_RANK_INSTANCE);

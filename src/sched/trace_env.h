@@ -28,6 +28,9 @@ void trace_env_crash(void);
 /* The runtime ends: the same, and signals write no snapshots any more. */
 void trace_env_stop(void);
 
+/* The signal of WEFT_TRACE_SIGNAL, 0 if there is none. */
+int trace_env_signal(void);
+
 /* In the child of a fork: none of it is its own. */
 void trace_env_forget(void);
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* WEFT_DEBUG=WORD,…: what the runtime tells about itself on standard error. */
+#ifndef WEFT_SCHED_DEBUG_ENV_H
+#define WEFT_SCHED_DEBUG_ENV_H
+
+#include <stdbool.h>
+
+/* Written before the runtime starts. */
+struct debug_env {
+    bool leaks; /* leaks: the goroutines that still wait at the end of weft_run() */
+};
+extern struct debug_env debug_env __attribute__((visibility("hidden")));
+
+/* Returns 0, or -EINVAL after saying which word is wrong. */
+int debug_env_read(void);
+
+#endif
