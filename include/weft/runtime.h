@@ -64,6 +64,10 @@ typedef struct weft_options {
  * completion that is not possible (a lock of the tracer is held) ends after 10 s. A goroutine that
  * overflows its stack is named, with its backtrace, before the process dies of SIGSEGV.
  *
+ * SIGQUIT prints all goroutines with their state, how long they wait, and their stacks, and the
+ * program goes on. A handler that the program had before weft_run() is called as well; one that it
+ * installs later replaces weft's. If the signal is ignored it stays so.
+ *
  * All goroutines asleep: when every goroutine waits for another one, no timer is set, none waits
  * for a descriptor, the process has no thread but weft's and the caller of weft_run(), and no
  * signal handler but weft's, then nothing can go on any more. This is found within a second,
@@ -72,6 +76,7 @@ typedef struct weft_options {
  * wake a goroutine.
  *
  * WEFT_DEBUG=WORD,… in the environment prints on standard error what the words stand for:
+ *   sched=N a line of figures (those of weft_stats) every N milliseconds
  *   leaks   when the main goroutine returns, the goroutines that still wait, with their stacks
  *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a
@@ -151,7 +156,8 @@ WEFT_API int weft_post(void (*fn)(void *arg), void *arg);
  */
 WEFT_API weft_tracer *weft_tracer_default(void);
 
-/* Counters of the running runtime. Any thread; all zero outside weft_run. */
+/* Counters of the running runtime, since its start. Any thread; all zero outside weft_run. A call
+ * takes some microseconds and stops nobody. */
 typedef struct weft_stats {
     size_t size;         /* sizeof(weft_stats), set by the caller */
     uint64_t goroutines; /* alive now */
@@ -160,6 +166,30 @@ typedef struct weft_stats {
     uint64_t threads;     /* Ms alive now */
     uint64_t revocations; /* leases taken from goroutines that computed or blocked too long */
     uint64_t world_stops;
+
+    /* The goroutines by what they do; the figures are taken one after the other. */
+    uint64_t executing; /* have a P */
+    uint64_t runnable;  /* queue for one */
+    uint64_t blocked;   /* in a blocking call, or computing without a P that was taken from them */
+    uint64_t waiting;   /* for each other, a timer, a descriptor */
+
+    uint64_t procs_idle;
+    uint64_t threads_spinning; /* look for work */
+    uint64_t threads_idle;     /* sleep until there is some */
+    uint64_t threads_blocked;  /* with a goroutine that is blocked */
+
+    uint64_t parks;   /* how often a goroutine began to wait */
+    uint64_t steals;  /* how often a P took work from another one */
+    uint64_t wakeups; /* how often a thread was woken, or made, for work: some 50 µs each */
+
+    uint64_t timers;       /* set now: sleeps, deadlines and weft_timer */
+    uint64_t descriptors;  /* registered with the poller now */
+    uint64_t poll_waits;   /* how often the kernel was asked for events */
+    uint64_t poll_wakeups; /* goroutines that it has woken */
+
+    uint64_t stacks;      /* that exist, in use or not */
+    uint64_t stacks_free; /* of these, kept for the next goroutines */
+    uint64_t stack_bytes; /* address space of all; memory is committed by touching */
 } weft_stats;
 WEFT_API void weft_stats_get(weft_stats *stats);
 

@@ -41,6 +41,7 @@
 #include "sched/dump.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
+#include "sched/quit.h"
 #include "sched/trace_env.h"
 
 #include <signal.h>
@@ -85,6 +86,7 @@ static void *crash_main(void *arg)
         (void)base_note_wait(&crash.wake, -1);
         if (atomic_load_acquire(&crash.stop)) /* pairs with crash_stop() */
             return NULL;
+        quit_look();
         if (atomic_load_acquire(&crash.state) != COMPLETING) /* pairs with complete() */
             continue;
         if (crash.overflow)
@@ -260,6 +262,11 @@ void crash_stop(void)
     base_note_post(&crash.wake);
     pthread_join(crash.thread, NULL);
     crash.running = false;
+}
+
+void crash_wake(void)
+{
+    base_note_post(&crash.wake);
 }
 
 void crash_forget(void)

@@ -12,6 +12,9 @@
 int crash_start(void);
 void crash_stop(void);
 
+/* Wakes the thread that helps, for quit_look(). Async-signal-safe. */
+void crash_wake(void);
+
 /* In the child of a fork: there is no thread. */
 void crash_forget(void);
 

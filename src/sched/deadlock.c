@@ -9,6 +9,7 @@
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/post.h"
+#include "sched/quit.h"
 #include "sched/trace_env.h"
 #include "sched/world.h"
 #include "weft/time.h"
@@ -30,7 +31,8 @@ static uint64_t harmless_signals(void)
 {
     uint64_t set = signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) |
                    signal_bit(SIGILL) | signal_bit(SIGABRT) | signal_bit(SIGTRAP) |
-                   signal_bit(SIGSYS) | signal_bit(SIGPROF) | signal_bit(trace_env_signal());
+                   signal_bit(SIGSYS) | signal_bit(SIGPROF) | signal_bit(trace_env_signal()) |
+                   signal_bit(quit_is_chained() ? 0 : SIGQUIT);
     for (int number = 32; number < SIGRTMIN; number++)
         set |= signal_bit(number);
     return set;
@@ -106,6 +108,7 @@ static _Noreturn void report(struct m *m)
                    ? "weft: fatal: all goroutines are asleep, and nothing can wake them"
                    : "weft: fatal: no goroutine is left, and the main goroutine has not returned");
     dump_goroutines(NULL, DUMP_ALL);
+    trace_env_crash();
     runtime_complete_traces();
     base_exit(EXIT_STATUS);
 }

@@ -2,19 +2,40 @@
 #include "sched/debug_env.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fatal.h"
 #include "sched/environment.h"
+#include "weft/time.h"
+
+enum { LONGEST_MS = 24 * 3600 * 1000 };
 
 struct debug_env debug_env;
 
+static bool is(const char *word, size_t length, const char *name)
+{
+    return length == strlen(name) && memcmp(word, name, length) == 0;
+}
+
+/* sched=MS */
+static bool read_sched(const char *word, size_t length)
+{
+    char *end;
+    if (length < 7 || memcmp(word, "sched=", 6) != 0 || word[6] < '1' || word[6] > '9')
+        return false;
+    unsigned long ms = strtoul(word + 6, &end, 10);
+    debug_env.sched_every = (int64_t)ms * WEFT_MILLISECOND;
+    return end == word + length && ms <= LONGEST_MS;
+}
+
 static bool read_word(const char *word, size_t length)
 {
-    bool known = length == strlen("leaks") && memcmp(word, "leaks", length) == 0;
-    if (known)
+    if (is(word, length, "leaks"))
         debug_env.leaks = true;
-    return known || length == 0;
+    else if (length > 0 && !read_sched(word, length))
+        return false;
+    return true;
 }
 
 int debug_env_read(void)
@@ -24,7 +45,7 @@ int debug_env_read(void)
     while (text) {
         size_t length = strcspn(text, ",");
         if (!read_word(text, length)) {
-            base_warn("WEFT_DEBUG: no such word: %s (there is: leaks)", text);
+            base_warn("WEFT_DEBUG: no such word: %s (there are: leaks, sched=MS)", text);
             return -EINVAL;
         }
         text = text[length] ? text + length + 1 : NULL;

@@ -4,10 +4,12 @@
 #define WEFT_SCHED_DEBUG_ENV_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Written before the runtime starts. */
 struct debug_env {
-    bool leaks; /* leaks: the goroutines that still wait at the end of weft_run() */
+    bool leaks;          /* leaks: the goroutines that still wait at the end of weft_run() */
+    int64_t sched_every; /* sched=MS: a line of figures so often, in nanoseconds; 0: never */
 };
 extern struct debug_env debug_env __attribute__((visibility("hidden")));
 

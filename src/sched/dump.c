@@ -9,9 +9,11 @@
  */
 #include "sched/dump.h"
 
+#include "base/clock.h"
 #include "sched/goroutine.h"
 #include "sched/trace_hooks.h"
 #include "trace/symbols.h"
+#include "weft/time.h"
 #include "wire/reasons.h"
 
 enum { DUMPED = 64, DUMP_FRAMES = 32 };
@@ -26,10 +28,27 @@ static const char *state_name(const struct g *g)
     case G_SYSCALL:
         return "out in user code";
     case G_WAITING:
+        if (g->coro && atomic_load_relaxed(&g->wait_reason) == WEFT_TRACE_BLOCK_UNSPECIFIED)
+            return "coroutine, suspended";
         return wire_block_texts[atomic_load_relaxed(&g->wait_reason)];
     default:
         return "dead";
     }
+}
+
+/* "chan receive, 1234 ms": some milliseconds too long, or too short, if the monitor was busy. */
+static void print_head(const struct g *g, const char *remark)
+{
+    unsigned long id = (unsigned long)atomic_load_relaxed(&g->trace.id);
+    int64_t time = (int64_t)base_clock_now() - atomic_load_relaxed(&g->wait_since);
+    if (atomic_load_relaxed(&g->status) != G_WAITING || time < 0)
+        base_print("goroutine %lu [%s]%s:", id, state_name(g), remark);
+    else if (time < 10 * WEFT_SECOND)
+        base_print("goroutine %lu [%s, %ld ms]%s:", id, state_name(g),
+                   (long)(time / WEFT_MILLISECOND), remark);
+    else
+        base_print("goroutine %lu [%s, %ld s]%s:", id, state_name(g), (long)(time / WEFT_SECOND),
+                   remark);
 }
 
 static void print_frame(const trace_frame *frame)
@@ -42,8 +61,7 @@ static void print_goroutine(trace_symbols *symbols, const struct g *g, bool curr
 {
     uintptr_t pcs[DUMP_FRAMES];
     unsigned depth = hook_walk(g, pcs, DUMP_FRAMES);
-    base_print("goroutine %lu [%s]%s:", (unsigned long)atomic_load_relaxed(&g->trace.id),
-               state_name(g), current ? " (the one that failed)" : "");
+    print_head(g, current ? " (the one that failed)" : "");
     for (unsigned i = 0; i < depth; i++) {
         trace_frame frames[8];
         unsigned n = trace_symbols_resolve(symbols, pcs[i], i == 0, frames, 8);

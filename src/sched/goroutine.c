@@ -38,6 +38,7 @@ static struct {
     struct slab *slabs;     /* lock: lock */
     char *cut, *cut_end;    /* lock: lock; what is left of the latest slab */
     struct g *all;          /* atomic; pushed under lock, walked without */
+    uint64_t stacks, bytes; /* lock: lock; all that exist */
 } pool = {.lock = BASE_LOCK_INIT(GPOOL)};
 
 /* Goroutines made and ended by who held each P; atomic, owner: that M. Apart from the Ps, so that
@@ -62,6 +63,15 @@ void goroutines_count(uint64_t *created, uint64_t *alive)
         *created += atomic_load_relaxed(&counts[i].created);
     }
     *alive = *created > ended ? *created - ended : 0; /* the counts are not of one moment */
+}
+
+void goroutines_stacks(weft_stats *stats)
+{
+    lock_acquire(&pool.lock);
+    stats->stacks = pool.stacks;
+    stats->stack_bytes = pool.bytes;
+    stats->stacks_free = pool.standard.count + pool.odd.count;
+    lock_release(&pool.lock);
 }
 
 struct g *goroutines_first(void)
@@ -121,6 +131,8 @@ static struct g *make_locked(size_t size)
     g->stack_id = context_stack_register(g->stack_low, (char *)g - 1);
     context_root_add(g->stack_low, size - page);
     list_record(g);
+    pool.stacks++;
+    pool.bytes += size;
     return g;
 }
 
@@ -149,7 +161,7 @@ struct g *goroutine_get(struct m *m, size_t stack_size)
     if (size == sched.stack_size && p && p->gfree) {
         struct g *g = p->gfree;
         p->gfree = g->next;
-        p->gfree_count--;
+        atomic_store_relaxed(&p->gfree_count, p->gfree_count - 1);
         return g;
     }
     lock_acquire(&pool.lock);
@@ -166,7 +178,7 @@ void goroutine_put(struct m *m, struct g *g)
     if (g->stack_size == sched.stack_size && p->gfree_count < POOL_MAX_LOCAL) {
         g->next = p->gfree;
         p->gfree = g;
-        p->gfree_count++;
+        atomic_store_relaxed(&p->gfree_count, p->gfree_count + 1);
         return;
     }
     lock_acquire(&pool.lock);
@@ -398,6 +410,7 @@ void goroutines_free(bool some_are_out)
     }
     pool.standard = pool.odd = (struct g_list){0};
     pool.slabs = NULL;
+    pool.stacks = pool.bytes = 0;
     pool.cut = pool.cut_end = NULL;
     atomic_store_relaxed(&pool.all, NULL);
 }

@@ -33,9 +33,10 @@ struct g *goroutines_first(void);
  * did not end). */
 void goroutines_free(bool some_are_out);
 
-/* How many were made, and how many are there. Any thread, at any time. reset: no goroutine is
- * there.
+/* How many were made, and how many are there; how many stacks, but for those that Ps keep. Any
+ * thread, at any time. reset: no goroutine is there.
  */
+void goroutines_stacks(weft_stats *stats);
 void goroutines_count_reset(void);
 void goroutines_count(uint64_t *created, uint64_t *alive);
 /* One more. ended: m has a P. */

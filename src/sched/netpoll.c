@@ -13,6 +13,8 @@ static struct {
     os_poller os;
     uint32_t wake_pending; /* atomic: the eventfd was written and not read yet */
     uint32_t used;         /* atomic: descriptors registered in this run */
+    uint64_t waits;        /* atomic: how often the kernel was asked, in this run */
+    uint64_t woken;        /* atomic: goroutines made ready, in this run */
     uint32_t run;          /* changed while no runtime is up */
 } poller = {.os = {-1, -1}};
 
@@ -20,6 +22,7 @@ int netpoll_init(void)
 {
     poller.run++;
     poller.used = 0;
+    poller.waits = poller.woken = 0;
     poller.wake_pending = 0;
     return os_poller_init(&poller.os);
 }
@@ -101,6 +104,7 @@ void netpoll_wait(int64_t timeout_ns, struct g_list *ready)
 {
     os_poll_event events[MAX_EVENTS];
     bool woken;
+    unsigned before = ready->count;
     unsigned count = os_poller_wait(&poller.os, events, MAX_EVENTS, timeout_ns, &woken);
 
     if (woken)
@@ -116,6 +120,16 @@ void netpoll_wait(int64_t timeout_ns, struct g_list *ready)
             deliver(desc, POLL_WRITE, ready);
         lock_release(&desc->lock);
     }
+    atomic_add_relaxed(&poller.waits, 1);
+    if (ready->count > before)
+        atomic_add_relaxed(&poller.woken, ready->count - before);
+}
+
+void netpoll_count(weft_stats *stats)
+{
+    stats->descriptors = atomic_load_relaxed(&poller.used);
+    stats->poll_waits = atomic_load_relaxed(&poller.waits);
+    stats->poll_wakeups = atomic_load_relaxed(&poller.woken);
 }
 
 /* ---- Deadlines ---- */

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/pages.h"
 #include "sched/context.h"
 #include "sched/machine.h"
@@ -73,6 +74,7 @@ void proc_remove_idle_locked(struct p *p)
     p->idle = false;
     if (unlikely(sched.sysmon_asleep)) {
         sched.sysmon_asleep = false;
+        atomic_store_relaxed(&sched.coarse_now, (int64_t)base_clock_now_loose());
         sysmon_wake();
     }
     atomic_store_relaxed(&sched.idle_p_count, sched.idle_p_count - 1);
@@ -115,6 +117,7 @@ static void start_m_unlock(struct p *p, bool spinning)
         sched.idle_ms = m->idle_next;
     m->next_p = p;
     m->spinning = spinning;
+    atomic_store_relaxed(&sched.wakeups, sched.wakeups + 1);
     atomic_store_release(&p->m, m); /* in transit: p->m is m but m->p is not yet p */
     lock_release(&sched.lock);
     if (fresh)

@@ -121,3 +121,10 @@ bool runq_empty(const struct runq *q)
     return !atomic_load_relaxed(&q->next_one) &&
            atomic_load_relaxed(&q->head) == atomic_load_relaxed(&q->tail);
 }
+
+unsigned runq_length(const struct runq *q)
+{
+    uint32_t head = atomic_load_relaxed(&q->head), tail = atomic_load_relaxed(&q->tail);
+    unsigned in_ring = tail - head <= RUNQ_SIZE ? tail - head : 0; /* not of one moment */
+    return in_ring + (atomic_load_relaxed(&q->next_one) != NULL);
+}

@@ -52,5 +52,6 @@ struct g *runq_steal(struct runq *q, struct runq *victim, bool take_next);
 
 /* Nobody else changes it meanwhile, or the answer may be stale. */
 bool runq_empty(const struct runq *q);
+unsigned runq_length(const struct runq *q);
 
 #endif

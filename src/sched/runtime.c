@@ -24,7 +24,9 @@
 #include "sched/machine.h"
 #include "sched/post.h"
 #include "sched/proc.h"
+#include "sched/quit.h"
 #include "sched/schedule.h"
+#include "sched/stats.h"
 #include "sched/sysmon.h"
 #include "sched/trace_env.h"
 #include "sched/trace_host.h"
@@ -126,9 +128,9 @@ static void set_up(const weft_options *options)
     sched.ending = sched.main_runs = 0;
     sched.main_done.word = 0;
     sched.goid = MAIN_GOROUTINE;
-    sched.revocations = sched.world_stops = 0;
+    sched.revocations = sched.world_stops = sched.wakeups = 0;
     goroutines_count_reset();
-    sched.last_poll = (int64_t)base_clock_now();
+    sched.last_poll = sched.coarse_now = (int64_t)base_clock_now();
     atomic_store_relaxed(&sched.virtual_now, sched.last_poll);
     atomic_store_relaxed(&sched.virtual_time, options->virtual_time);
     sched.sysmon_asleep = false;
@@ -188,12 +190,13 @@ static void end_threads_and_free(void)
 
 static void end(void)
 {
+    quit_stop();
     if (whole_profile)
         stop_profile();
     trace_env_stop();
     weft_tracer_stop_all(sched.tracer);
     crash_stop();
-    atomic_store_release(&sched.running, 0);
+    stats_end();
     end_threads_and_free();
     atomic_store_relaxed(&sched.virtual_time, 0);
 }
@@ -232,6 +235,7 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
         end();
         return error;
     }
+    quit_start();
     atomic_store_release(&sched.main_runs, 1); /* pairs with deadlock.c */
     sched_enqueue_new(NULL, first);
     return 0;
@@ -322,25 +326,4 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
 weft_tracer *weft_tracer_default(void)
 {
     return atomic_load_acquire(&sched.running) ? sched.tracer : NULL; /* pairs with start() */
-}
-
-static uint32_t count_machines(void)
-{
-    uint32_t n = 0;
-    for (struct m *m = machines_first(); m; m = m->all_next)
-        n++;
-    return n;
-}
-
-void weft_stats_get(weft_stats *stats)
-{
-    weft_stats now = {.size = stats->size};
-    if (atomic_load_acquire(&sched.running)) { /* pairs with start() */
-        goroutines_count(&now.created, &now.goroutines);
-        now.procs = atomic_load_relaxed(&sched.proc_count);
-        now.threads = count_machines();
-        now.revocations = atomic_load_relaxed(&sched.revocations);
-        now.world_stops = atomic_load_relaxed(&sched.world_stops);
-    }
-    memcpy(stats, &now, stats->size < sizeof now ? stats->size : sizeof now);
 }

@@ -71,6 +71,7 @@ struct g {
     char *stack_low;          /* lowest usable address; below it is the guard */
     size_t stack_size;        /* reserved bytes, guard and record included */
     uint8_t wait_reason;      /* atomic; why it waits: weft_trace_block_reason */
+    int64_t wait_since;       /* atomic; sched.coarse_now when it began */
     bool system;              /* atomic; of the runtime: not counted, not listed */
     unsigned stack_id;        /* valgrind's number for the stack */
     struct weft_scope *scope; /* owner: as the G; which it is part of, or NULL */
@@ -140,9 +141,11 @@ struct p {
     struct p *idle_next; /* lock: sched.lock */
     bool idle;           /* lock: sched.lock */
     uint32_t picks;      /* owner: M; for fairness */
+    uint64_t parks;      /* atomic, owner: M; as steals, for weft_stats */
+    uint64_t steals;
     struct runq runq;
-    struct g *gfree; /* dead Gs with standard stacks; owner: M */
-    unsigned gfree_count;
+    struct g *gfree;      /* dead Gs with standard stacks; owner: M */
+    unsigned gfree_count; /* atomic */
     uint64_t goid_next, goid_end;
     int64_t timer_next; /* atomic: when the first timer of this P is due, WEFT_NEVER if none */
     struct timers *timers;
@@ -188,7 +191,9 @@ struct sched {
     uint32_t waits;        /* atomic; log what goroutines wait for (weft_annotate_waits) */
     uint32_t virtual_time; /* atomic, constant while the runtime runs: timers go by virtual_now */
     int64_t virtual_now;   /* atomic (virtual_time.h) */
-    base_lock lock;        /* rank SCHED */
+    int64_t coarse_now; /* atomic: the time at the monitor's last look, or when that was last woken:
+                           some milliseconds old. Beside `tracing`, which is read anyway */
+    base_lock lock;     /* rank SCHED */
     struct g_list global;  /* lock: lock */
     struct g_list bound;   /* lock: lock; goroutines of attached threads that need a P */
     uint32_t global_count; /* atomic; the length of both lists, for readers without the lock */
@@ -213,6 +218,7 @@ struct sched {
 
     uint64_t goid;                     /* atomic: the last number handed out to a P's cache */
     uint64_t revocations, world_stops; /* atomic */
+    uint64_t wakeups;                  /* atomic, written under lock: sleeping Ms that got a P */
     int64_t last_poll;                 /* atomic: when the poller was last asked */
 
     bool world_stopped; /* written by the holder of the world lock while all others are held, read
@@ -381,6 +387,8 @@ void timers_run(struct m *m, struct p *p, int64_t now);
 void timers_move(struct p *from, struct p *to);
 /* The earliest timer of all Ps, WEFT_NEVER if none. */
 int64_t timers_earliest(void);
+/* How many are set. Any thread, while the Ps are there. */
+uint64_t timers_count(void);
 
 /* ---- netpoll.c ---- */
 
@@ -394,6 +402,9 @@ void netpoll_wait(int64_t timeout_ns, struct g_list *ready);
 void netpoll_wake(void);
 /* True if any descriptor is registered, that is, if there is anything to wait for. */
 bool netpoll_used(void);
+
+/* Fills in the poller's counters. */
+void netpoll_count(weft_stats *stats);
 
 /* A timer was set that may be due before a sleeping poller wakes: called by timer.c after it
  * lowered p->timer_next. */

@@ -224,6 +224,7 @@ static __attribute__((cold, noinline)) struct m *park_traced(struct m *m, base_l
 
 struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason)
 {
+    atomic_store_relaxed(&m->p->parks, m->p->parks + 1);
     if (hook_tracing())
         return park_traced(m, lock, reason);
     hook_set_waiting(m->g, reason);
@@ -424,8 +425,10 @@ static struct g *steal_once(struct m *m, bool take_next)
         if (victim == m->p)
             continue;
         struct g *g = runq_steal(&m->p->runq, &victim->runq, take_next);
-        if (g)
+        if (g) {
+            atomic_store_relaxed(&m->p->steals, m->p->steals + 1);
             return g;
+        }
     }
     return NULL;
 }
@@ -547,6 +550,11 @@ static void give_up_spinning(struct m *m)
     hook_proc_start(m);
     m->spinning = true;
     atomic_add_acqrel(&sched.spinning, 1);
+}
+
+bool sched_poller_sleeps(void)
+{
+    return atomic_load_relaxed(&poller.sleeper) != 0;
 }
 
 bool sched_poller_missing(void)

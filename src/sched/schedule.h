@@ -55,4 +55,7 @@ void sched_accept_p(struct m *m);
 /* True if nobody sleeps in the poller although there is something to wait for. */
 bool sched_poller_missing(void);
 
+/* An M sleeps in the poller, or is about to. */
+bool sched_poller_sleeps(void);
+
 #endif

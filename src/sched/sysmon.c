@@ -23,6 +23,7 @@
 #include "sched/post.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
+#include "sched/stats.h"
 #include "sched/timer.h"
 #include "sched/trace_hooks.h"
 #include "sched/world.h"
@@ -127,6 +128,7 @@ static bool look(struct m *m)
 {
     int64_t now = (int64_t)base_clock_now_loose();
     bool still = false;
+    atomic_store_relaxed(&sched.coarse_now, now);
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n; i++)
         still |= inspect(m, sched.all_p[i], now);
@@ -163,7 +165,7 @@ static void *sysmon_main(void *arg)
         if (idle_looks > IDLE_LOOKS && may_sleep())
             pause = deadlock_look(m);
         lease_leave(m);
-        base_note_wait(&sysmon.note, pause);
+        base_note_wait(&sysmon.note, stats_line(pause));
     }
     machine_disown(m);
     return NULL;

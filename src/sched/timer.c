@@ -396,6 +396,18 @@ int64_t timers_earliest(void)
     return earliest;
 }
 
+uint64_t timers_count(void)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < sched.proc_made; i++) {
+        struct timers *ts = sched.all_p[i]->timers;
+        lock_acquire(&ts->lock);
+        n += ts->count;
+        lock_release(&ts->lock);
+    }
+    return n;
+}
+
 bool timers_valid(struct p *p)
 {
     struct timers *ts = p->timers;

@@ -47,10 +47,16 @@ static inline void hook_go_start(struct m *m)
         hook_go_start_traced(m);
 }
 
+static inline void hook_note_wait(struct g *g, weft_trace_block_reason reason)
+{
+    atomic_store_relaxed(&g->wait_reason, (uint8_t)reason);
+    atomic_store_relaxed(&g->wait_since, atomic_load_relaxed(&sched.coarse_now));
+}
+
 /* m->g waits from now on. */
 static inline void hook_go_block(struct m *m, weft_trace_block_reason reason)
 {
-    atomic_store_relaxed(&m->g->wait_reason, (uint8_t)reason);
+    hook_note_wait(m->g, reason);
     if (hook_tracing())
         hook_go_block_traced(m, reason);
     else
@@ -60,7 +66,7 @@ static inline void hook_go_block(struct m *m, weft_trace_block_reason reason)
 /* The same when the caller has found that tracing is off. */
 static inline void hook_set_waiting(struct g *g, weft_trace_block_reason reason)
 {
-    atomic_store_relaxed(&g->wait_reason, (uint8_t)reason);
+    hook_note_wait(g, reason);
     hook_set_status(g, G_WAITING);
 }
 
@@ -94,7 +100,7 @@ static inline void hook_go_create(struct m *m, struct g *g)
 /* g is new and waits until somebody switches to it. */
 static inline void hook_go_create_blocked(struct m *m, struct g *g)
 {
-    atomic_store_relaxed(&g->wait_reason, (uint8_t)WEFT_TRACE_BLOCK_UNSPECIFIED);
+    hook_note_wait(g, WEFT_TRACE_BLOCK_UNSPECIFIED);
     if (hook_tracing())
         hook_go_create_traced(m, g, G_WAITING);
     else
@@ -112,7 +118,7 @@ static inline void hook_change_current(struct m *m, struct g *to)
 /* m->g gives way to `to`, which waits and is the caller's; destroy: m->g is at its end. */
 static inline void hook_go_switch(struct m *m, struct g *to, bool destroy)
 {
-    atomic_store_relaxed(&m->g->wait_reason, (uint8_t)WEFT_TRACE_BLOCK_UNSPECIFIED);
+    hook_note_wait(m->g, WEFT_TRACE_BLOCK_UNSPECIFIED);
     if (hook_tracing()) {
         hook_go_switch_traced(m, to, destroy);
         return;
