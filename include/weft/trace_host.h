@@ -45,6 +45,7 @@ WEFT_BEGIN_DECLS
 typedef struct weft_trace_g {
     uint64_t id;
     uint64_t seq[2];   /* atomic, owner: as the G; indexed by generation mod 2 */
+    uint64_t time;     /* owner: as the G; of the latest event about it */
     uint8_t traced[3]; /* atomic; indexed by generation mod 3: its status was written */
     uint8_t in_assist; /* host: 1 while in a mark assist range (see weft_trace_assist_begin) */
 } weft_trace_g;
@@ -55,6 +56,7 @@ typedef struct weft_trace_p {
     uint8_t traced[3];
     uint8_t in_sweep; /* host: 1 while in a sweep range (see weft_trace_sweep_begin) */
     uint64_t seq[2];
+    uint64_t time; /* owner: as the P; of the latest event about it */
 } weft_trace_p;
 
 struct trace_buffer;
@@ -397,6 +399,9 @@ WEFT_API void weft_trace_go_create_syscall(weft_trace_section *s, weft_trace_g *
 WEFT_API void weft_trace_go_destroy_syscall(weft_trace_section *s, weft_trace_g *g);
 
 WEFT_API void weft_trace_go_start(weft_trace_section *s, weft_trace_context c);
+/* The same right behind the event with which another G left this M, without a read of the clock: a
+ * nanosecond after that event, and after the latest one about c.g. */
+WEFT_API void weft_trace_go_start_at_once(weft_trace_section *s, weft_trace_context c);
 WEFT_API void weft_trace_go_stop(weft_trace_section *s, weft_trace_context c,
                                  weft_trace_stop_reason reason, uint64_t stack);
 WEFT_API void weft_trace_go_block(weft_trace_section *s, weft_trace_context c,

@@ -133,16 +133,22 @@ void sched_finish_switch(struct m *m)
 
 /* ---- Switching ---- */
 
+/* How a goroutine's start gets into the trace; constants, so that each place has its own test or
+ * none. */
+enum start { START_UNTRACED, START_BEHIND_ANOTHER, START_TRACED };
+
 /* g, which the caller owns, becomes the M's current goroutine. */
-static inline void make_current(struct m *m, struct g *g, bool inherits, bool traced)
+static inline void make_current(struct m *m, struct g *g, bool inherits, enum start start)
 {
     if (!inherits)
         atomic_store_relaxed(&m->p->tick, m->p->tick + 1);
     m->g = g;
     atomic_store_release(&g->m, m); /* pairs with each_g(): it reads the thread's id */
     torture_point("make_current");
-    if (traced)
+    if (start == START_TRACED)
         hook_go_start(m);
+    else if (start == START_BEHIND_ANOTHER)
+        hook_go_start_at_once(m);
     else
         hook_set_status(g, G_RUNNING);
 }
@@ -178,10 +184,9 @@ static struct g *pick_local(struct p *p, bool *inherits)
     return runq_pop_owner(&p->runq, inherits, sched_alone());
 }
 
-/* traced: events of the start are to be emitted; a constant, so that the usual case has no test for
- * it. */
+/* After the hook that says why the current goroutine leaves. */
 static inline __attribute__((always_inline)) struct m *
-switch_away(struct m *m, enum after_switch after, void *arg, bool traced)
+switch_away(struct m *m, enum after_switch after, void *arg, enum start start)
 {
     struct g *from = m->g;
     if (unlikely(from->bound))
@@ -191,19 +196,19 @@ switch_away(struct m *m, enum after_switch after, void *arg, bool traced)
     m->after = after;
     m->after_arg = arg;
     if (next)
-        make_current(m, next, inherits, traced);
+        make_current(m, next, inherits, start);
     return switch_from(m, from, next);
 }
 
 struct m *sched_switch_away(struct m *m, enum after_switch after, void *arg)
 {
-    return switch_away(m, after, arg, true);
+    return switch_away(m, after, arg, START_BEHIND_ANOTHER);
 }
 
 static void run_goroutine(struct m *m, struct g *g, bool inherits)
 {
     void *fake = NULL;
-    make_current(m, g, inherits, true);
+    make_current(m, g, inherits, START_TRACED);
     context_announce(&fake, g->fiber, g->stack_low, (size_t)((char *)g - g->stack_low));
     weft_context_switch(&m->saved, &g->saved);
     context_arrived(fake);
@@ -219,7 +224,7 @@ static __attribute__((cold, noinline)) struct m *park_traced(struct m *m, base_l
 {
     hook_go_block(m, reason);
     torture_point("park: blocked, not off its stack");
-    return switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock, true);
+    return switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock, START_BEHIND_ANOTHER);
 }
 
 struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reason)
@@ -229,7 +234,7 @@ struct m *sched_park(struct m *m, base_lock *lock, weft_trace_block_reason reaso
         return park_traced(m, lock, reason);
     hook_set_waiting(m->g, reason);
     torture_point("park: blocked, not off its stack");
-    return switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock, false);
+    return switch_away(m, lock ? AFTER_UNLOCK : AFTER_NOTHING, lock, START_UNTRACED);
 }
 
 /* g is runnable: next on the caller's P. */

@@ -79,6 +79,16 @@ void hook_go_start_traced(struct m *m)
     weft_trace_leave(&s);
 }
 
+void hook_go_start_at_once_traced(struct m *m)
+{
+    weft_trace_section s;
+    if (!enter(m, &s))
+        return;
+    weft_trace_go_start_at_once(&s, context_of(m));
+    write_label(&s, m);
+    weft_trace_leave(&s);
+}
+
 void hook_go_block_traced(struct m *m, weft_trace_block_reason reason)
 {
     weft_trace_section s;

@@ -30,6 +30,7 @@ static inline void hook_set_status(struct g *g, enum g_status status)
 #define HOOK_COLD __attribute__((cold, visibility("hidden")))
 
 HOOK_COLD void hook_go_start_traced(struct m *m);
+HOOK_COLD void hook_go_start_at_once_traced(struct m *m);
 HOOK_COLD void hook_go_block_traced(struct m *m, weft_trace_block_reason reason);
 HOOK_COLD void hook_go_stop_traced(struct m *m, weft_trace_stop_reason reason);
 HOOK_COLD void hook_go_unblock_traced(struct m *m, struct g *g);
@@ -51,6 +52,14 @@ static inline void hook_note_wait(struct g *g, weft_trace_block_reason reason)
 {
     atomic_store_relaxed(&g->wait_reason, (uint8_t)reason);
     atomic_store_relaxed(&g->wait_since, atomic_load_relaxed(&sched.coarse_now));
+}
+
+/* The same right behind the hook with which another goroutine left m. */
+static inline void hook_go_start_at_once(struct m *m)
+{
+    hook_set_status(m->g, G_RUNNING); /* INV-7 */
+    if (hook_tracing())
+        hook_go_start_at_once_traced(m);
 }
 
 /* m->g waits from now on. */

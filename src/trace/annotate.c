@@ -18,14 +18,14 @@ void weft_trace_task_begin(weft_trace_section *s, weft_trace_context c, uint64_t
 {
     uint64_t id = text_id(s, name, size);
     prologue(s, c);
-    EMIT(s, USER_TASK_BEGIN, .task = task, .parent_task = parent, .name_string = id,
-         .stack = stack);
+    EMIT_ORDERED(s, NULL, USER_TASK_BEGIN, .task = task, .parent_task = parent, .name_string = id,
+                 .stack = stack);
 }
 
 void weft_trace_task_end(weft_trace_section *s, weft_trace_context c, uint64_t task, uint64_t stack)
 {
     prologue(s, c);
-    EMIT(s, USER_TASK_END, .task = task, .stack = stack);
+    EMIT_ORDERED(s, NULL, USER_TASK_END, .task = task, .stack = stack);
 }
 
 void weft_trace_region_begin(weft_trace_section *s, weft_trace_context c, uint64_t task,

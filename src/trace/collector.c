@@ -31,7 +31,7 @@ void trace_collector_open(weft_trace_section *s, weft_trace_context self, bool f
         s->tracer->gc_seq = 0;
     if (host->gc_marking && host->gc_marking(host->context)) {
         prologue(s, self);
-        EMIT(s, GC_ACTIVE, .gc_seq = next_gc_seq(s));
+        EMIT_ORDERED(s, NULL, GC_ACTIVE, .gc_seq = next_gc_seq(s));
     }
     if (host->heap_goal)
         weft_trace_heap_goal(s, self, host->heap_goal(host->context));
@@ -52,13 +52,13 @@ void weft_trace_heap_goal(weft_trace_section *s, weft_trace_context c, uint64_t 
 void weft_trace_gc_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack)
 {
     prologue(s, c);
-    EMIT(s, GC_BEGIN, .gc_seq = next_gc_seq(s), .stack = stack);
+    EMIT_ORDERED(s, NULL, GC_BEGIN, .gc_seq = next_gc_seq(s), .stack = stack);
 }
 
 void weft_trace_gc_end(weft_trace_section *s, weft_trace_context c)
 {
     prologue(s, c);
-    EMIT(s, GC_END, .gc_seq = next_gc_seq(s));
+    EMIT_ORDERED(s, NULL, GC_END, .gc_seq = next_gc_seq(s));
 }
 
 void weft_trace_sweep_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack)

@@ -28,26 +28,58 @@ _Static_assert(G_RUNNABLE == (int)WIRE_G_RUNNABLE && G_RUNNING == (int)WIRE_G_RU
                    P_SYSCALL == (int)WIRE_P_SYSCALL && P_ABANDONED == (int)WIRE_P_SYSCALL_ABANDONED,
                "the host's status numbers are those of the format");
 
-void trace_emit(weft_trace_section *s, uint8_t tag, unsigned count, const uint64_t *args)
+/* now: the clock; after: the event's time exceeds it. Returns the event's time. */
+static inline __attribute__((always_inline)) uint64_t write_event(weft_trace_section *s,
+                                                                  uint64_t now, uint64_t after,
+                                                                  uint8_t tag, unsigned count,
+                                                                  const uint64_t *args)
 {
     weft_trace_m *m = s->m;
     trace_buffer *buffer = m->buffer[s->generation % 2];
     if (unlikely(!buffer || buffer->end - buffer->at < TRACE_EVENT_ROOM)) {
         buffer = trace_buffer_refill(s->tracer, m, s->generation);
         if (!buffer)
-            return;
+            return after;
     }
-    uint64_t now = base_clock_now();
-    if (unlikely(now <= m->last_time))
-        now = m->last_time + 1;
+    uint64_t last = m->last_time;
+    if (unlikely(after < last))
+        after = last;
+    if (unlikely(now <= after))
+        now = after + 1;
     uint8_t *at = buffer->at;
     *at++ = tag;
-    at = wire_varint_encode(at, now - m->last_time);
+    at = wire_varint_encode(at, now - last);
     for (unsigned i = 0; i < count; i++)
         at = wire_varint_encode(at, args[i]);
     m->last_time = now;
     compiler_barrier(); /* whoever finds the new position, after a crash, finds the event */
     buffer->at = at;
+    return now;
+}
+
+void trace_emit(weft_trace_section *s, uint8_t tag, unsigned count, const uint64_t *args)
+{
+    write_event(s, base_clock_now_loose(), 0, tag, count, args);
+}
+
+void trace_emit_about(weft_trace_section *s, uint64_t *time, uint8_t tag, unsigned count,
+                      const uint64_t *args)
+{
+    *time = write_event(s, base_clock_now_loose(), *time, tag, count, args);
+}
+
+void trace_emit_at_once(weft_trace_section *s, uint64_t *time, uint8_t tag, unsigned count,
+                        const uint64_t *args)
+{
+    *time = write_event(s, 0, *time, tag, count, args);
+}
+
+void trace_emit_ordered(weft_trace_section *s, uint64_t *time, uint8_t tag, unsigned count,
+                        const uint64_t *args)
+{
+    uint64_t now = write_event(s, base_clock_now(), time ? *time : 0, tag, count, args);
+    if (time)
+        *time = now;
 }
 
 void trace_status_p(weft_trace_section *s, weft_trace_p *p, uint64_t status)
@@ -100,19 +132,19 @@ void weft_trace_procs_change(weft_trace_section *s, weft_trace_context c, uint32
                              uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, PROCS_CHANGE, .procs_value = procs, .stack = stack);
+    EMIT_ORDERED(s, NULL, PROCS_CHANGE, .procs_value = procs, .stack = stack);
 }
 
 void weft_trace_proc_start(weft_trace_section *s, weft_trace_context c)
 {
     trace_prologue(s, c, G_SYSCALL, P_IDLE);
-    EMIT(s, PROC_START, .p = c.p->id, .p_seq = next_seq_p(s, c.p));
+    EMIT_ABOUT(s, &c.p->time, PROC_START, .p = c.p->id, .p_seq = next_seq_p(s, c.p));
 }
 
 void weft_trace_proc_stop(weft_trace_section *s, weft_trace_context c)
 {
     trace_prologue(s, c, G_SYSCALL, P_RUNNING);
-    EMIT(s, PROC_STOP);
+    EMIT_ABOUT(s, &c.p->time, PROC_STOP);
 }
 
 void weft_trace_proc_steal(weft_trace_section *s, weft_trace_context c, bool own_syscall,
@@ -123,23 +155,26 @@ void weft_trace_proc_steal(weft_trace_section *s, weft_trace_context c, bool own
         trace_prologue(s, c, G_SYSCALL, P_ABANDONED);
     else
         trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, PROC_STEAL, .p = victim->id, .p_seq = next_seq_p(s, victim), .m = m_tid);
+    EMIT_ABOUT(s, &victim->time, PROC_STEAL, .p = victim->id, .p_seq = next_seq_p(s, victim),
+               .m = m_tid);
 }
 
 /* ---- Gs ---- */
 
 static inline void emit_start(weft_trace_section *s, weft_trace_g *g)
 {
-    EMIT(s, GO_START, .g = g->id, .g_seq = next_seq_g(s, g));
+    EMIT_ABOUT(s, &g->time, GO_START, .g = g->id, .g_seq = next_seq_g(s, g));
 }
 
 /* GoCreateBlocked for a format without it: the new G runs for a moment and blocks. */
 static void block_new(weft_trace_section *s, weft_trace_context c, weft_trace_g *g)
 {
     if (c.g)
-        EMIT(s, GO_STOP, .reason_string = trace_string_stop(WEFT_TRACE_STOP_UNSPECIFIED));
+        EMIT_ABOUT(s, &c.g->time, GO_STOP,
+                   .reason_string = trace_string_stop(WEFT_TRACE_STOP_UNSPECIFIED));
     emit_start(s, g);
-    EMIT(s, GO_BLOCK, .reason_string = trace_string_block(WEFT_TRACE_BLOCK_UNSPECIFIED));
+    EMIT_ABOUT(s, &g->time, GO_BLOCK,
+               .reason_string = trace_string_block(WEFT_TRACE_BLOCK_UNSPECIFIED));
     if (c.g)
         emit_start(s, c.g);
 }
@@ -151,10 +186,11 @@ void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trac
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     trace_set_traced(trace_marks_g(g), s->generation);
     if (blocked && has_since_23(s)) {
-        EMIT(s, GO_CREATE_BLOCKED, .new_g = g->id, .new_stack = entry_stack, .stack = stack);
+        EMIT_ABOUT(s, &g->time, GO_CREATE_BLOCKED, .new_g = g->id, .new_stack = entry_stack,
+                   .stack = stack);
         return;
     }
-    EMIT(s, GO_CREATE, .new_g = g->id, .new_stack = entry_stack, .stack = stack);
+    EMIT_ABOUT(s, &g->time, GO_CREATE, .new_g = g->id, .new_stack = entry_stack, .stack = stack);
     if (blocked)
         block_new(s, c, g);
 }
@@ -177,18 +213,26 @@ void weft_trace_go_start(weft_trace_section *s, weft_trace_context c)
     emit_start(s, c.g);
 }
 
+void weft_trace_go_start_at_once(weft_trace_section *s, weft_trace_context c)
+{
+    weft_trace_g *g = c.g;
+    trace_prologue(s, c, G_RUNNABLE, P_RUNNING);
+    EMIT_AT_ONCE(s, &g->time, GO_START, .g = g->id, .g_seq = next_seq_g(s, g));
+}
+
 void weft_trace_go_stop(weft_trace_section *s, weft_trace_context c, weft_trace_stop_reason reason,
                         uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, GO_STOP, .reason_string = trace_string_stop(reason), .stack = stack);
+    EMIT_ABOUT(s, &c.g->time, GO_STOP, .reason_string = trace_string_stop(reason), .stack = stack);
 }
 
 void weft_trace_go_block(weft_trace_section *s, weft_trace_context c,
                          weft_trace_block_reason reason, uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, GO_BLOCK, .reason_string = trace_string_block(reason), .stack = stack);
+    EMIT_ABOUT(s, &c.g->time, GO_BLOCK, .reason_string = trace_string_block(reason),
+               .stack = stack);
 }
 
 void weft_trace_go_destroy(weft_trace_section *s, weft_trace_context c)
@@ -202,17 +246,19 @@ void weft_trace_go_unblock(weft_trace_section *s, weft_trace_context c, weft_tra
 {
     trace_status_g(s, g, WIRE_NO_ID, G_WAITING);
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, GO_UNBLOCK, .g = g->id, .g_seq = next_seq_g(s, g), .stack = stack);
+    EMIT_ABOUT(s, &g->time, GO_UNBLOCK, .g = g->id, .g_seq = next_seq_g(s, g), .stack = stack);
 }
 
 /* GoSwitch for a format without it: g is made ready, the current G gives way, g starts. */
-static void switch_in_steps(weft_trace_section *s, weft_trace_g *g, bool destroy)
+static void switch_in_steps(weft_trace_section *s, weft_trace_g *from, weft_trace_g *g,
+                            bool destroy)
 {
-    EMIT(s, GO_UNBLOCK, .g = g->id, .g_seq = next_seq_g(s, g));
+    EMIT_ABOUT(s, &g->time, GO_UNBLOCK, .g = g->id, .g_seq = next_seq_g(s, g));
     if (destroy)
         EMIT(s, GO_DESTROY);
     else
-        EMIT(s, GO_BLOCK, .reason_string = trace_string_block(WEFT_TRACE_BLOCK_UNSPECIFIED));
+        EMIT_ABOUT(s, &from->time, GO_BLOCK,
+                   .reason_string = trace_string_block(WEFT_TRACE_BLOCK_UNSPECIFIED));
     emit_start(s, g);
 }
 
@@ -222,18 +268,19 @@ void weft_trace_go_switch(weft_trace_section *s, weft_trace_context c, weft_trac
     trace_status_g(s, g, WIRE_NO_ID, G_WAITING);
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     if (!has_since_23(s))
-        switch_in_steps(s, g, destroy);
+        switch_in_steps(s, c.g, g, destroy);
     else if (destroy)
-        EMIT(s, GO_SWITCH_DESTROY, .g = g->id, .g_seq = next_seq_g(s, g));
+        EMIT_ABOUT(s, &g->time, GO_SWITCH_DESTROY, .g = g->id, .g_seq = next_seq_g(s, g));
     else
-        EMIT(s, GO_SWITCH, .g = g->id, .g_seq = next_seq_g(s, g));
+        EMIT_ABOUT(s, &g->time, GO_SWITCH, .g = g->id, .g_seq = next_seq_g(s, g));
+    c.g->time = g->time; /* it waits from that event on */
 }
 
 void weft_trace_syscall_begin(weft_trace_section *s, weft_trace_context c, uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
     /* The P's number: the ProcSteal that may follow comes from another stream. */
-    EMIT(s, GO_SYSCALL_BEGIN, .p_seq = next_seq_p(s, c.p), .stack = stack);
+    EMIT_ABOUT(s, &c.p->time, GO_SYSCALL_BEGIN, .p_seq = next_seq_p(s, c.p), .stack = stack);
 }
 
 void weft_trace_syscall_end(weft_trace_section *s, weft_trace_context c)
@@ -245,7 +292,7 @@ void weft_trace_syscall_end(weft_trace_section *s, weft_trace_context c)
 void weft_trace_syscall_end_blocked(weft_trace_section *s, weft_trace_context c)
 {
     trace_prologue(s, c, G_SYSCALL, P_RUNNING);
-    EMIT(s, GO_SYSCALL_END_BLOCKED);
+    EMIT_ORDERED(s, &c.g->time, GO_SYSCALL_END_BLOCKED); /* behind the ProcSteal of its former P */
 }
 
 /* ---- Ranges ---- */
@@ -254,13 +301,13 @@ void weft_trace_stw_begin(weft_trace_section *s, weft_trace_context c, weft_trac
                           uint64_t stack)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, STW_BEGIN, .kind_string = trace_string_stw(reason), .stack = stack);
+    EMIT_ORDERED(s, NULL, STW_BEGIN, .kind_string = trace_string_stw(reason), .stack = stack);
 }
 
 void weft_trace_stw_end(weft_trace_section *s, weft_trace_context c)
 {
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    EMIT(s, STW_END);
+    EMIT_ORDERED(s, NULL, STW_END);
 }
 
 void weft_trace_g_renew(weft_trace_g *g)

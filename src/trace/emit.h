@@ -3,7 +3,18 @@
  * The one way in which a timed event is written, with a checked argument list for each, made from
  * the table of events:
  *
- *     EMIT(section, GO_START, .g = id, .g_seq = seq);
+ *     EMIT(section, GO_DESTROY);
+ *     EMIT_ABOUT(section, &g->time, GO_START, .g = id, .g_seq = seq);
+ *
+ * Times. What an event follows from must have an earlier time, strictly (`tracer-protocol.md` 3.4
+ * and ordering.md Q1 say why), on whatever thread that was written. The cheap read of the counter
+ * does not give that: the processor may carry it out before the load through which the thread
+ * learns that it owns a G. (The read that waits for earlier loads costs twice as much.) So a G and
+ * a P carry the time of the latest event about them, from owner to owner, and the next one exceeds
+ * it: EMIT          the event follows from others of its own stream only EMIT_ABOUT    it follows
+ * from what the record's former owner wrote; *time is read and set EMIT_AT_ONCE  the same, right
+ * behind an event of the same stream: no read of the clock at all EMIT_ORDERED  it follows from
+ * something that no record tells: the dear read; rare events only
  *
  * Stack and string ids are computed before: nothing may come between taking the buffer and storing
  * its position.
@@ -24,12 +35,28 @@
     };
 #include "wire/events.def"
 
-/* Writes one event with `count` arguments; its time is that of the call. */
+/* Write one event with `count` arguments. time: of the G or P that it is about. */
 void trace_emit(weft_trace_section *section, uint8_t tag, unsigned count, const uint64_t *args);
+void trace_emit_about(weft_trace_section *section, uint64_t *time, uint8_t tag, unsigned count,
+                      const uint64_t *args);
+void trace_emit_at_once(weft_trace_section *section, uint64_t *time, uint8_t tag, unsigned count,
+                        const uint64_t *args);
+void trace_emit_ordered(weft_trace_section *section, uint64_t *time, uint8_t tag, unsigned count,
+                        const uint64_t *args);
 
-#define EMIT(section, symbol, ...)                                                                 \
-    trace_emit((section), WIRE_EV_##symbol, WIRE_ARGC_##symbol,                                    \
-               (const uint64_t *)(const void *)&(struct emit_##symbol){__VA_ARGS__})
+#define EMIT_ARGS(symbol, ...)                                                                     \
+    WIRE_EV_##symbol, WIRE_ARGC_##symbol, (const uint64_t *)(const void *)&(struct emit_##symbol)  \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define EMIT(section, symbol, ...) trace_emit((section), EMIT_ARGS(symbol, __VA_ARGS__))
+#define EMIT_ABOUT(section, time, symbol, ...)                                                     \
+    trace_emit_about((section), (time), EMIT_ARGS(symbol, __VA_ARGS__))
+#define EMIT_AT_ONCE(section, time, symbol, ...)                                                   \
+    trace_emit_at_once((section), (time), EMIT_ARGS(symbol, __VA_ARGS__))
+/* time: NULL where it is about neither a G nor a P. */
+#define EMIT_ORDERED(section, time, symbol, ...)                                                   \
+    trace_emit_ordered((section), (time), EMIT_ARGS(symbol, __VA_ARGS__))
 
 /* The statuses of the M's own P and G where they are missing in this generation; trace_prologue()
  * looks first. */

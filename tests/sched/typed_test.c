@@ -22,7 +22,8 @@ static void values_arrive_with_their_types(void)
     struct point point = {3, 4}, other;
     const char *text;
     CHECK_EQ(WEFT_SEND(longs, 1), 0); /* converted to long */
-    CHECK_EQ(WEFT_SEND(longs, 2.9), 0);
+    double fraction = 2.9;
+    CHECK_EQ(WEFT_SEND(longs, fraction), 0);
     CHECK_EQ(WEFT_TRY_SEND(longs, 'a'), -EAGAIN);
     CHECK_EQ(WEFT_SEND_UNTIL(longs, 3, 1), -ETIMEDOUT);
     CHECK_EQ(WEFT_RECV(longs, &number), 0);

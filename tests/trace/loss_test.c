@@ -113,8 +113,12 @@ static void stick_until_loss(script *s, receiver *r, weft_trace_stream *stream)
     while (!atomic_load_acquire(&r->waiting))
         base_sleep_ns(1000000);
     uint64_t before = status_of(stream).lost_generations;
-    while (status_of(stream).lost_generations < before + 2)
-        some_events(s, 1000);
+    /* With boundaries, so that it is lost to this stream: without them a busy machine may not run
+     * the tracer's thread in time, and what has not ended is lost to all. */
+    while (status_of(stream).lost_generations < before + 2) {
+        some_events(s, 10);
+        make_boundary(s);
+    }
     atomic_store_release(&r->hold, 0);
 }
 
