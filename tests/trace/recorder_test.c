@@ -577,7 +577,9 @@ static void concurrent_snapshots(void **state)
     for (unsigned n = 0; n < 2; n++) {
         script *s = script_new(2);
         slow_snapshot threads[8];
-        weft_trace_recorder *recorder = started(s, 0, 0);
+        /* Room for all their generations: one that is interrupted for long would else be refused.
+         */
+        weft_trace_recorder *recorder = started(s, 0, (size_t)64 << 20);
         for (unsigned i = 0; i < numbers[n]; i++) {
             threads[i] = (slow_snapshot){.recorder = recorder};
             assert_int_equal(pthread_create(&threads[i].thread, NULL, snapshot_many, &threads[i]),
