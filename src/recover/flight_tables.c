@@ -30,7 +30,7 @@ typedef struct entry_cursor {
 static bool is_entry(const wire_flight_entry *entry, size_t room, uint32_t mark)
 {
     return entry->id && entry->mark == mark && entry->size > 0 && entry->size <= 4096 &&
-           entry->size <= room && trace_map_hash(entry->key, entry->size) == entry->hash;
+           entry->size <= room && base_hash(entry->key, entry->size) == entry->hash;
 }
 
 /* The next entry, or NULL at the end. */

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "sched/trace_hooks.h"
 #include "weft/annotate.h"
 
@@ -112,16 +113,6 @@ weft_task weft_task_current(void)
 
 /* ---- Regions ---- */
 
-/* FNV-1a: names are short. */
-static uint64_t hash_of(struct hook_text text)
-{
-    const unsigned char *bytes = text.data;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < text.size; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 void weft_region_begin_bytes(weft_region *region, const void *name, size_t size)
 {
     region->goroutine = 0;
@@ -135,7 +126,7 @@ void weft_region_begin_bytes(weft_region *region, const void *name, size_t size)
     *region = (weft_region){.goroutine = g->trace.id,
                             .task = g->task,
                             .name = name,
-                            .check = hash_of(text),
+                            .check = base_hash(text.data, text.size),
                             .size = (uint32_t)text.size,
                             .depth = ++g->open_regions};
     hook_region_begin(m, region->task, text);
@@ -149,7 +140,7 @@ static int check_end(const weft_region *region, const struct g *g)
         return -EPERM;
     if (region->depth != g->open_regions)
         return -EINVAL;
-    return hash_of(name) == region->check ? 0 : -EILSEQ;
+    return base_hash(name.data, name.size) == region->check ? 0 : -EILSEQ;
 }
 
 int weft_region_end_begun(weft_region *region)

@@ -156,7 +156,7 @@ uint64_t weft_trace_heap_type(weft_trace_section *s, uintptr_t address, uint64_t
     memcpy(key.name, name, name_size);
     size_t size = TYPE_KEY_FIXED + name_size;
     const trace_map_entry *entry = trace_map_intern(&trace_slot_of(s->tracer, s->generation)->types,
-                                                    trace_map_hash(&key, size), &key, size);
+                                                    base_hash(&key, size), &key, size);
     return entry ? entry->id : 0;
 }
 

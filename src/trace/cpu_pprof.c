@@ -30,7 +30,7 @@ typedef struct pprof_encoder {
 
 static uint64_t id_of(pprof_encoder *encoder, trace_map *map, const void *key, size_t size)
 {
-    const trace_map_entry *entry = trace_map_intern(map, trace_map_hash(key, size), key, size);
+    const trace_map_entry *entry = trace_map_intern(map, base_hash(key, size), key, size);
     if (!entry)
         encoder->failed = true;
     return entry ? entry->id : 0;

@@ -60,7 +60,7 @@ static void add_sample(trace_cpu_profile *profile, const trace_cpu_sample *sampl
     key[0] = sample->shape;
     memcpy(key + 1, sample->data, words * sizeof *key);
     const trace_map_entry *entry =
-        trace_map_intern(&profile->stacks, trace_map_hash(key, size), key, size);
+        trace_map_intern(&profile->stacks, base_hash(key, size), key, size);
     if (!entry || !reserve_total(profile, entry->id)) {
         profile->result.lost_samples += sample->ticks;
         return;

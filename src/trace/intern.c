@@ -64,30 +64,6 @@ void trace_map_reset(trace_map *map)
     map->last_id = map->base_id;
 }
 
-/* The high and low half of a 128-bit product, folded: the mixing step of wyhash (public domain,
- * Wang Yi). */
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint64_t trace_map_hash(const void *key, size_t size)
-{
-    const uint64_t odd = 0xa0761d6478bd642full, other = 0xe7037ed1a0b428dbull;
-    const uint8_t *at = key;
-    uint64_t hash = size ^ odd;
-    for (; size >= 16; size -= 16, at += 16) {
-        uint64_t word[2];
-        memcpy(word, at, 16);
-        hash = mix(word[0] ^ odd, word[1] ^ hash);
-    }
-    uint64_t rest[2] = {0, 0};
-    memcpy(rest, at, size);
-    hash = mix(rest[0] ^ other, rest[1] ^ hash);
-    return mix(hash, other);
-}
-
 static bool grow(trace_map *map, struct trace_map_chunk *full)
 {
     lock_acquire(&map->lock);

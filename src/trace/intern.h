@@ -11,6 +11,7 @@
 #ifndef WEFT_TRACE_INTERN_H
 #define WEFT_TRACE_INTERN_H
 
+#include "base/hash.h"
 #include "trace/arena.h"
 
 #include <stdint.h>
@@ -45,8 +46,6 @@ void trace_map_init(trace_map *map, trace_arena *arena, uint64_t kind, uint64_t 
 
 /* Forgets every entry and gives the memory back. */
 void trace_map_reset(trace_map *map);
-
-uint64_t trace_map_hash(const void *key, size_t size);
 
 /* The entry of key, made if it is new. NULL when memory is refused. size: at most 4096. */
 const trace_map_entry *trace_map_intern(trace_map *map, uint64_t hash, const void *key,

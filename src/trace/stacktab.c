@@ -60,7 +60,7 @@ uint64_t trace_stack_intern(weft_tracer *tracer, uint64_t n, const uintptr_t *pc
     if (!size)
         return 0;
     const trace_map_entry *entry =
-        trace_map_intern(&trace_slot_of(tracer, n)->stacks, trace_map_hash(pcs, size), pcs, size);
+        trace_map_intern(&trace_slot_of(tracer, n)->stacks, base_hash(pcs, size), pcs, size);
     return entry ? entry->id : 0;
 }
 
@@ -76,7 +76,7 @@ uint64_t weft_trace_stack(weft_trace_section *s, const uintptr_t *pcs, unsigned 
         memset(cache, 0, sizeof *cache);
         cache->generation = s->generation;
     }
-    uint64_t hash = trace_map_hash(pcs, size);
+    uint64_t hash = base_hash(pcs, size);
     unsigned i = cache_index(hash);
     const trace_map_entry *entry = cache->at[i].entry;
     if (likely(entry && cache->at[i].hash == hash && entry->size == size &&

@@ -50,8 +50,8 @@ uint64_t trace_string(weft_tracer *tracer, uint64_t n, const char *text, size_t 
     /* Cut before hashing: else the same cut text would be entered twice under two hashes. */
     if (size > WIRE_STRING_MAX)
         size = WIRE_STRING_MAX;
-    const trace_map_entry *entry = trace_map_intern(&trace_slot_of(tracer, n)->strings,
-                                                    trace_map_hash(text, size), text, size);
+    const trace_map_entry *entry =
+        trace_map_intern(&trace_slot_of(tracer, n)->strings, base_hash(text, size), text, size);
     if (!entry) {
         trace_generation_give_up(tracer, n);
         return 0;
