@@ -77,7 +77,9 @@ typedef struct weft_options {
  *
  * WEFT_DEBUG=WORD,… in the environment prints on standard error what the words stand for:
  *   sched=N a line of figures (those of weft_stats) every N milliseconds
- *   leaks   when the main goroutine returns, the goroutines that still wait, with their stacks
+ *   stacks  when the main goroutine returns, how much of their stacks goroutines have touched, by
+ * the function that they began with (makes starting and ending them slower) leaks   when the main
+ * goroutine returns, the goroutines that still wait, with their stacks
  *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a
  * goroutine. Returns fn's result (0 or positive by convention) or a negative errno value, with a
@@ -118,6 +120,18 @@ WEFT_API int weft_procs(int n);
  */
 WEFT_API void weft_blocking_enter(void);
 WEFT_API void weft_blocking_exit(void);
+
+/* Calls fn(arg) between the two and returns its result. The goroutine stays on its thread for the
+ * time of the call. Also outside goroutines. */
+WEFT_API int weft_blocking(int (*fn)(void *arg), void *arg);
+
+/*
+ * Calls fn(arg) on a stack of stack_size bytes (rounded up; 16 KiB … 1 GiB), for recursion that is
+ * deeper than the goroutine's own stack allows. The goroutine remains the same; calls nest. The
+ * stack is from the pool of those for goroutines, and returns there. fn may end the goroutine, but
+ * must not jump out (longjmp). Returns 0, -EINVAL, -ENOMEM, or -EPERM outside goroutines.
+ */
+WEFT_API int weft_call_on_stack(size_t stack_size, void (*fn)(void *arg), void *arg);
 
 /* ---- From outside ---- */
 
@@ -189,6 +203,8 @@ typedef struct weft_stats {
 
     uint64_t stacks;      /* that exist, in use or not */
     uint64_t stacks_free; /* of these, kept for the next goroutines */
+    uint64_t
+        stacks_trimmed;   /* of these, unused for seconds: their memory went back to the system */
     uint64_t stack_bytes; /* address space of all; memory is committed by touching */
 } weft_stats;
 WEFT_API void weft_stats_get(weft_stats *stats);

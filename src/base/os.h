@@ -25,6 +25,8 @@ size_t os_page_size(void);
 void *os_map(size_t size);
 int os_unmap(void *pages, size_t size);
 int os_discard(void *pages, size_t size);
+/* One byte for each page, whose lowest bit is set if the page is in memory. */
+int os_pages_present(const void *pages, size_t size, unsigned char *present);
 void os_forbid_huge(void *pages, size_t size);
 /* Two ways to make pages inaccessible: without and with splitting the mapping. */
 int os_guard_marker(void *page, size_t size);

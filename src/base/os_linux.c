@@ -125,6 +125,13 @@ int os_discard(void *pages, size_t size)
     return advise(pages, size, MADV_DONTNEED);
 }
 
+int os_pages_present(const void *pages, size_t size, unsigned char *present)
+{
+    int rc;
+    WITHOUT_ERRNO(rc, mincore((void *)(uintptr_t)pages, size, present));
+    return rc;
+}
+
 void os_forbid_huge(void *pages, size_t size)
 {
     (void)advise(pages, size, MADV_NOHUGEPAGE);

@@ -117,3 +117,19 @@ const char *base_guard_kind(void)
 {
     return guard_decide() == GUARD_MARKER ? "madvise" : "mprotect";
 }
+
+size_t base_pages_untouched(const void *pages, size_t size)
+{
+    enum { BATCH = 128 };
+    unsigned char present[BATCH];
+    size_t page = os_page_size(), count = size / page;
+    for (size_t done = 0; done < count; done += BATCH) {
+        size_t n = count - done < BATCH ? count - done : BATCH;
+        if (os_pages_present((const char *)pages + done * page, n * page, present))
+            return 0;
+        for (size_t i = 0; i < n; i++)
+            if (present[i] & 1)
+                return (done + i) * page;
+    }
+    return count * page;
+}

@@ -14,6 +14,10 @@ void base_pages_free(void *pages, size_t size);
 /* Gives the physical memory back; the contents read as zero afterwards. */
 void base_pages_discard(void *pages, size_t size);
 
+/* How many bytes at the low end were never touched, or discarded since: whole pages. Swapped pages
+ * count as untouched. */
+size_t base_pages_untouched(const void *pages, size_t size);
+
 /* LeakSanitizer looks for pointers to the heap here, as long as that is said; and no longer. */
 void base_pages_root(const void *pages, size_t size);
 void base_pages_unroot(const void *pages, size_t size);

@@ -204,14 +204,14 @@ static struct m *record_get(void)
         return NULL;
     lock_acquire(&sched.lock);
     m = machine_try_new_locked();
+    if (m) {
+        atomic_store_relaxed(&g->system, false);
+        g->bound = m;
+        m->own = g;
+        m->service = true;
+    }
     lock_release(&sched.lock);
-    if (!m)
-        return NULL; /* g stays until the runtime ends */
-    atomic_store_relaxed(&g->system, false);
-    g->bound = m;
-    m->own = g;
-    m->service = true;
-    return m;
+    return m; /* NULL: g stays until the runtime ends */
 }
 
 static void record_put(struct m *m)

@@ -5,11 +5,8 @@
 #include "sched/proc.h"
 #include "sched/trace_hooks.h"
 
-void weft_blocking_enter(void)
+static void give_p_up(struct m *m)
 {
-    struct m *m = rt_enter();
-    if (!m)
-        return;
     hook_syscall_enter(m);
     torture_point("blocking_enter");
     struct p *p = proc_detach(m);
@@ -17,9 +14,28 @@ void weft_blocking_enter(void)
     lease_leave(m);
 }
 
+void weft_blocking_enter(void)
+{
+    struct m *m = rt_enter();
+    if (m)
+        give_p_up(m);
+}
+
 void weft_blocking_exit(void)
 {
     struct m *m = rt_enter(); /* the M has no P: this gets one, or queues for one */
     if (m)
         rt_exit(m);
+}
+
+int weft_blocking(int (*fn)(void *arg), void *arg)
+{
+    struct m *m = rt_enter();
+    if (!m)
+        return fn(arg);
+    give_p_up(m);
+    int result = fn(arg);
+    m = rt_enter();
+    rt_exit(m);
+    return result;
 }

@@ -43,6 +43,10 @@
  * goroutine_end(). Its frame pointer is zero, which ends every walk of the stack. */
 void weft_context_entry(void) __attribute__((visibility("hidden")));
 
+/* Calls fn(arg) on the stack below `top` (16-byte aligned). */
+void weft_context_call(void (*fn)(void *), void *arg, void *top)
+    __attribute__((visibility("hidden")));
+
 /* Lays out the first frame below `top` (16-byte aligned). */
 void context_make(struct saved_context *context, void *top, void (*fn)(void *), void *arg);
 
@@ -61,6 +65,16 @@ static inline void context_announce(void **save, void *fiber, const void *low, s
 #endif
 }
 
+static inline void context_announce_g(void **save, const struct g *to)
+{
+#if defined(BASE_TSAN) || defined(SCHED_ASAN)
+    const struct g *on = g_stack_of(to);
+    context_announce(save, to->fiber, on->stack_low, (size_t)((const char *)on - on->stack_low));
+#else
+    (void)save, (void)to;
+#endif
+}
+
 /* The sanitizers' part after it: `fake` is what was saved when this context was left, NULL the
  * first time. */
 static inline void context_arrived(void *fake)
@@ -70,6 +84,21 @@ static inline void context_arrived(void *fake)
 #else
     (void)fake;
 #endif
+}
+
+/* The same for a stack that the same goroutine goes to and comes back from. */
+static inline void context_stack_announce(void **save, const void *low, size_t size)
+{
+#ifdef SCHED_ASAN
+    __sanitizer_start_switch_fiber(save, low, size);
+#else
+    (void)save, (void)low, (void)size;
+#endif
+}
+
+static inline void context_stack_arrived(void *fake)
+{
+    context_arrived(fake);
 }
 
 /* A stack begins anew: what ASan knows of the frames of its former user is forgotten. */

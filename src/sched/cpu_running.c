@@ -34,7 +34,8 @@ void cpu_running(void *context, weft_trace_m *trace, const void *sp, weft_trace_
         out->label = label->text;
         out->label_size = label->size;
     }
-    const char *at = sp, *low = g->stack_low, *high = (const char *)g;
+    const struct g *on = g_stack_of(g);
+    const char *at = sp, *low = on->stack_low, *high = (const char *)on;
     if (low && at >= low && at < high) {
         out->stack_low = low;
         out->stack_high = high;

@@ -76,7 +76,7 @@ static void print_overflow(const struct g *g)
 {
     base_print("weft: fatal: goroutine %lu: stack overflow: its %lu KiB are used up "
                "(weft_options.stack_size, weft_go_stack)",
-               (unsigned long)g->trace.id, (unsigned long)(g->stack_size >> 10));
+               (unsigned long)g->trace.id, (unsigned long)(g_stack_of(g)->stack_size >> 10));
 }
 
 static void *crash_main(void *arg)
@@ -162,10 +162,10 @@ static void on_fatal(void)
 static bool is_overflow(const struct m *m, const siginfo_t *info)
 {
     const struct g *g = m ? m->g : NULL;
-    if (!g || !g->stack_low || (info->si_signo != SIGSEGV && info->si_signo != SIGBUS) ||
-        info->si_code <= 0)
+    if (!g || !g_stack_of(g)->stack_low ||
+        (info->si_signo != SIGSEGV && info->si_signo != SIGBUS) || info->si_code <= 0)
         return false;
-    uintptr_t at = (uintptr_t)info->si_addr, low = (uintptr_t)g->stack_low;
+    uintptr_t at = (uintptr_t)info->si_addr, low = (uintptr_t)g_stack_of(g)->stack_low;
     return at < low && at >= low - base_page_size();
 }
 

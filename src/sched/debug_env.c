@@ -33,6 +33,8 @@ static bool read_word(const char *word, size_t length)
 {
     if (is(word, length, "leaks"))
         debug_env.leaks = true;
+    else if (is(word, length, "stacks"))
+        debug_env.stacks = true;
     else if (length > 0 && !read_sched(word, length))
         return false;
     return true;
@@ -45,7 +47,7 @@ int debug_env_read(void)
     while (text) {
         size_t length = strcspn(text, ",");
         if (!read_word(text, length)) {
-            base_warn("WEFT_DEBUG: no such word: %s (there are: leaks, sched=MS)", text);
+            base_warn("WEFT_DEBUG: no such word: %s (there are: leaks, stacks, sched=MS)", text);
             return -EINVAL;
         }
         text = text[length] ? text + length + 1 : NULL;

@@ -9,6 +9,7 @@
 /* Written before the runtime starts. */
 struct debug_env {
     bool leaks;          /* leaks: the goroutines that still wait at the end of weft_run() */
+    bool stacks;         /* stacks: how much of their stacks goroutines touch */
     int64_t sched_every; /* sched=MS: a line of figures so often, in nanoseconds; 0: never */
 };
 extern struct debug_env debug_env __attribute__((visibility("hidden")));

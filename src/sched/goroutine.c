@@ -17,9 +17,11 @@
 
 #include "base/pages.h"
 #include "sched/context.h"
+#include "sched/debug_env.h"
 #include "sched/coroutine.h"
 #include "sched/schedule.h"
 #include "sched/scope.h"
+#include "sched/stack_report.h"
 #include "sched/trace_hooks.h"
 #include "sched/user_annotations.h"
 
@@ -31,10 +33,16 @@ struct slab {
     size_t size;
 };
 
+/* Dead Gs. What is used last is used next; what nobody has used between two ticks of the trimmer
+ * rests, and loses its memory but for the record's page. */
+struct shelf {
+    struct g_list warm, resting, trimmed;
+};
+
 static struct {
     base_lock lock;         /* rank GPOOL */
-    struct g_list standard; /* lock: lock; dead, of sched.stack_size */
-    struct g_list odd;      /* lock: lock; dead, of other sizes */
+    struct shelf standard;  /* lock: lock; of sched.stack_size */
+    struct shelf odd;       /* lock: lock; of other sizes */
     struct slab *slabs;     /* lock: lock */
     char *cut, *cut_end;    /* lock: lock; what is left of the latest slab */
     struct g *all;          /* atomic; pushed under lock, walked without */
@@ -65,12 +73,18 @@ void goroutines_count(uint64_t *created, uint64_t *alive)
     *alive = *created > ended ? *created - ended : 0; /* the counts are not of one moment */
 }
 
+static uint64_t shelf_count(const struct shelf *shelf)
+{
+    return (uint64_t)shelf->warm.count + shelf->resting.count + shelf->trimmed.count;
+}
+
 void goroutines_stacks(weft_stats *stats)
 {
     lock_acquire(&pool.lock);
     stats->stacks = pool.stacks;
     stats->stack_bytes = pool.bytes;
-    stats->stacks_free = pool.standard.count + pool.odd.count;
+    stats->stacks_trimmed = pool.standard.trimmed.count + pool.odd.trimmed.count;
+    stats->stacks_free = shelf_count(&pool.standard) + shelf_count(&pool.odd);
     lock_release(&pool.lock);
 }
 
@@ -124,6 +138,7 @@ static struct g *make_locked(size_t size)
     size_t record = (sizeof(struct g) + BASE_CACHE_LINE - 1) & ~(size_t)(BASE_CACHE_LINE - 1);
     struct g *g = (struct g *)(void *)(memory + size - record);
     g->stack_low = memory + page;
+    g->stack_of = g;
     g->stack_size = size;
 #ifdef BASE_TSAN
     g->fiber = __tsan_create_fiber(0);
@@ -136,21 +151,47 @@ static struct g *make_locked(size_t size)
     return g;
 }
 
-static struct g *take_odd_locked(size_t size)
+/* The first of that size. */
+static struct g *take_from(struct g_list *list, size_t size)
 {
-    for (struct g *previous = NULL, *g = pool.odd.head; g; previous = g, g = g->next) {
+    for (struct g *previous = NULL, *g = list->head; g; previous = g, g = g->next) {
         if (g->stack_size != size)
             continue;
         if (previous)
             previous->next = g->next;
         else
-            pool.odd.head = g->next;
-        if (pool.odd.tail == g)
-            pool.odd.tail = previous;
-        pool.odd.count--;
+            list->head = g->next;
+        if (list->tail == g)
+            list->tail = previous;
+        list->count--;
         return g;
     }
     return NULL;
+}
+
+/* pool.lock is held. */
+static struct shelf *shelf_of(size_t size)
+{
+    return size == sched.stack_size ? &pool.standard : &pool.odd;
+}
+
+/* The warmest. pool.lock is held. */
+static struct g *shelf_take(size_t size)
+{
+    struct shelf *shelf = shelf_of(size);
+    struct g *g = take_from(&shelf->warm, size);
+    if (!g)
+        g = take_from(&shelf->resting, size);
+    return g ? g : take_from(&shelf->trimmed, size);
+}
+
+static void push_front(struct g_list *list, struct g *g)
+{
+    g->next = list->head;
+    list->head = g;
+    if (!list->tail)
+        list->tail = g;
+    list->count++;
 }
 
 struct g *goroutine_get(struct m *m, size_t stack_size)
@@ -165,16 +206,18 @@ struct g *goroutine_get(struct m *m, size_t stack_size)
         return g;
     }
     lock_acquire(&pool.lock);
-    struct g *g = size == sched.stack_size ? g_list_pop(&pool.standard) : take_odd_locked(size);
+    struct g *g = shelf_take(size);
     if (!g)
         g = make_locked(size);
     lock_release(&pool.lock);
     return g;
 }
 
-void goroutine_put(struct m *m, struct g *g)
+static void put(struct m *m, struct g *g)
 {
     struct p *p = m->p;
+    if (unlikely(debug_env.stacks))
+        stack_report_note(g);
     if (g->stack_size == sched.stack_size && p->gfree_count < POOL_MAX_LOCAL) {
         g->next = p->gfree;
         p->gfree = g;
@@ -182,8 +225,79 @@ void goroutine_put(struct m *m, struct g *g)
         return;
     }
     lock_acquire(&pool.lock);
-    g_list_push(g->stack_size == sched.stack_size ? &pool.standard : &pool.odd, g);
+    push_front(&shelf_of(g->stack_size)->warm, g);
     lock_release(&pool.lock);
+}
+
+void goroutine_put(struct m *m, struct g *g)
+{
+    while (unlikely(g->stack_of != g)) { /* it has ended in weft_call_on_stack */
+        struct g *lender = g->stack_of;
+        g->stack_of = lender->outer;
+        put(m, lender);
+    }
+    put(m, g);
+}
+
+/* ---- Giving memory back ---- */
+
+/* What an idle P keeps goes to the common shelf: nobody has that P. sched.lock is held. */
+static void collect_from(struct p *p)
+{
+    while (p->idle && p->gfree) {
+        struct g *g = p->gfree;
+        p->gfree = g->next;
+        atomic_store_relaxed(&p->gfree_count, p->gfree_count - 1);
+        g_list_push(&pool.standard.warm, g);
+    }
+}
+
+/* True: there is something to trim, now or later. */
+static bool shelf_tick(struct shelf *shelf)
+{
+    if (!shelf->resting.head) { /* else the trimmer is behind */
+        shelf->resting = shelf->warm;
+        shelf->warm = (struct g_list){0};
+    }
+    return shelf->resting.head || shelf->warm.head;
+}
+
+bool goroutines_trim_tick(void)
+{
+    lock_acquire(&sched.lock);
+    lock_acquire(&pool.lock);
+    bool more = shelf_tick(&pool.standard) | shelf_tick(&pool.odd);
+    uint32_t n = atomic_load_relaxed(&sched.proc_count);
+    for (uint32_t i = 0; i < n; i++)
+        collect_from(sched.all_p[i]);
+    more |= pool.standard.warm.head != NULL;
+    lock_release(&pool.lock);
+    lock_release(&sched.lock);
+    return more;
+}
+
+static bool trim_some(struct shelf *shelf)
+{
+    enum { BATCH = 64 };
+    struct g_list batch = {0};
+    struct g *g;
+    lock_acquire(&pool.lock);
+    while (batch.count < BATCH && (g = g_list_pop(&shelf->resting)))
+        g_list_push(&batch, g);
+    bool more = shelf->resting.head;
+    lock_release(&pool.lock);
+    for (g = batch.head; g; g = g->next)
+        base_pages_discard(g->stack_low, (size_t)(goroutine_top_page(g) - g->stack_low));
+    lock_acquire(&pool.lock);
+    while ((g = g_list_pop(&batch)))
+        g_list_push(&shelf->trimmed, g);
+    lock_release(&pool.lock);
+    return more;
+}
+
+bool goroutines_trim_some(void)
+{
+    return trim_some(&pool.standard) | trim_some(&pool.odd);
 }
 
 uint64_t goroutine_new_id(struct m *m)
@@ -204,6 +318,7 @@ struct g *goroutine_new_system(void)
     if (!g)
         return NULL;
     g->system = true;
+    g->stack_of = g;
     g->trace.id = goroutine_new_id(NULL);
     lock_acquire(&pool.lock);
     list_record(g);
@@ -408,7 +523,7 @@ void goroutines_free(bool some_are_out)
             base_pages_free(slab, sizeof *slab);
         }
     }
-    pool.standard = pool.odd = (struct g_list){0};
+    pool.standard = pool.odd = (struct shelf){0};
     pool.slabs = NULL;
     pool.stacks = pool.bytes = 0;
     pool.cut = pool.cut_end = NULL;

@@ -3,6 +3,7 @@
 #ifndef WEFT_SCHED_GOROUTINE_H
 #define WEFT_SCHED_GOROUTINE_H
 
+#include "base/pages.h"
 #include "sched/sched.h"
 
 enum { STACK_MIN = 16 * 1024, STACK_DEFAULT = 256 * 1024, STACK_MAX = 1024 * 1024 * 1024 };
@@ -15,6 +16,19 @@ struct g *goroutine_get(struct m *m, size_t stack_size);
 
 /* Gives a dead G back. m has a P. Not on its stack. */
 void goroutine_put(struct m *m, struct g *g);
+
+/* Gives the memory of stacks that nobody uses back to the system. Some: a bounded part of what has
+ * rested; true: there is more. The monitor, outside. Tick, now and then: what was not used since
+ * the last one rests from now on; true: there is something to trim, now or after the next tick. The
+ * monitor, inside. */
+bool goroutines_trim_some(void);
+bool goroutines_trim_tick(void);
+
+/* The page that holds g's record, or the first of them: it is in use as long as the record is. */
+static inline char *goroutine_top_page(struct g *g)
+{
+    return (char *)((uintptr_t)g & ~(uintptr_t)(base_page_size() - 1));
+}
 
 /* A number for a new goroutine. */
 uint64_t goroutine_new_id(struct m *m);

@@ -26,6 +26,7 @@
 #include "sched/proc.h"
 #include "sched/quit.h"
 #include "sched/schedule.h"
+#include "sched/stack_report.h"
 #include "sched/stats.h"
 #include "sched/sysmon.h"
 #include "sched/trace_env.h"
@@ -315,6 +316,8 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
             ;
         if (debug_env.leaks)
             dump_leaks();
+        if (debug_env.stacks)
+            stack_report_print();
         end();
     } else {
         base_warn("weft_run: the runtime cannot start: %s", strerror(-error));

@@ -70,6 +70,9 @@ struct g {
     uintptr_t api_pc;         /* atomic; an address in that function, 0: unknown */
     char *stack_low;          /* lowest usable address; below it is the guard */
     size_t stack_size;        /* reserved bytes, guard and record included */
+    struct g *stack_of;       /* atomic; on whose stack it runs: its own, or a lender's
+                                 (call_on_stack.c) */
+    struct g *outer;          /* a lender: whose stack comes before it; owner: the goroutine */
     uint8_t wait_reason;      /* atomic; why it waits: weft_trace_block_reason */
     int64_t wait_since;       /* atomic; sched.coarse_now when it began */
     bool system;              /* atomic; of the runtime: not counted, not listed */
@@ -87,6 +90,12 @@ struct g {
     uint32_t open_regions;
     struct weft_coro *coro; /* constant: what it is the goroutine of, or NULL */
 };
+
+/* The stack on which a goroutine runs, by anybody: [stack_low, the record). */
+static inline struct g *g_stack_of(const struct g *g)
+{
+    return atomic_load_acquire(&g->stack_of); /* pairs with weft_call_on_stack() */
+}
 
 /* What the context that a switch arrives in does for the one that it left (schedule.c). */
 enum after_switch {

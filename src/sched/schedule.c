@@ -209,7 +209,7 @@ static void run_goroutine(struct m *m, struct g *g, bool inherits)
 {
     void *fake = NULL;
     make_current(m, g, inherits, START_TRACED);
-    context_announce(&fake, g->fiber, g->stack_low, (size_t)((char *)g - g->stack_low));
+    context_announce_g(&fake, g);
     weft_context_switch(&m->saved, &g->saved);
     context_arrived(fake);
     sched_arrive(m);

@@ -38,14 +38,17 @@ struct threads {
     uint64_t all, workers, attached_blocked;
 };
 
+/* Under the lock under which a new M is told from the others. */
 static struct threads count_threads(void)
 {
     struct threads n = {0};
+    lock_acquire(&sched.lock);
     for (const struct m *m = machines_first(); m; m = m->all_next) {
         n.all++;
         n.workers += !m->service;
         n.attached_blocked += m->own && atomic_load_relaxed(&m->own->status) == G_SYSCALL;
     }
+    lock_release(&sched.lock);
     return n;
 }
 

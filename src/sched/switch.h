@@ -17,7 +17,7 @@ static inline __attribute__((always_inline)) struct m *switch_from(struct m *m, 
     void *fake = NULL;
     void **save = m->after == AFTER_FREE ? NULL : &fake;
     if (to) {
-        context_announce(save, to->fiber, to->stack_low, (size_t)((char *)to - to->stack_low));
+        context_announce_g(save, to);
         weft_context_switch(&from->saved, &to->saved);
     } else {
         m->g = NULL;

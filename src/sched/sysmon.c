@@ -18,6 +18,7 @@
 #include "base/thread.h"
 #include "sched/crash.h"
 #include "sched/deadlock.h"
+#include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/post.h"
@@ -32,12 +33,16 @@
 #define FAST  (1 * WEFT_MILLISECOND)
 #define SLICE (5 * WEFT_MILLISECOND)
 
+#define TRIM_EVERY (1000 * WEFT_MILLISECOND)
+
 enum { IDLE_LOOKS = 20 };
 
 static struct {
     pthread_t thread;
     base_note note;
-    uint32_t stop; /* atomic */
+    uint32_t stop;   /* atomic */
+    int64_t trim_at; /* owner: the monitor; so is trim_more */
+    bool trim_more;
 } sysmon;
 
 /* Somebody waits for what p has, or for any P. */
@@ -150,6 +155,23 @@ static bool may_sleep(void)
     return idle;
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* Stacks that nobody has used for a while give their memory back. Returns when to look again, -1 if
+ * there are none. */
+static int64_t trim_tick(void)
+{
+    int64_t now = (int64_t)base_clock_now_loose();
+    if (now < sysmon.trim_at)
+        return sysmon.trim_more ? sysmon.trim_at - now : -1;
+    sysmon.trim_at = now + TRIM_EVERY;
+    sysmon.trim_more = goroutines_trim_tick();
+    return sysmon.trim_more ? TRIM_EVERY : -1;
+}
+
 static void *sysmon_main(void *arg)
 {
     struct m *m = arg;
@@ -164,7 +186,10 @@ static void *sysmon_main(void *arg)
         int64_t pause = still ? FAST : SLOW;
         if (idle_looks > IDLE_LOOKS && may_sleep())
             pause = deadlock_look(m);
+        pause = sooner(pause, trim_tick());
         lease_leave(m);
+        if (goroutines_trim_some())
+            pause = sooner(pause, SLOW);
         base_note_wait(&sysmon.note, stats_line(pause));
     }
     machine_disown(m);

@@ -25,30 +25,48 @@ static bool enter(struct m *m, weft_trace_section *s)
  * frames are not in them. A goroutine that has not run yet has its entry function alone; one whose
  * lease was taken has none, since it may run. */
 /* An attached thread's stack may be unmapped at any time: only the thread itself walks it. */
-static bool bounds_of(const struct g *g, const void **low, const void **high)
+static bool bounds_of(const struct g *g, const struct g *on, const void **low, const void **high)
 {
-    const struct m *m = g->bound;
-    if (unlikely(m) && m != m_self())
+    const struct m *m = on->stack_low ? NULL : g->bound;
+    if (unlikely(!on->stack_low) && (!m || m != m_self()))
         return false;
-    *low = m ? m->stack_low : g->stack_low;
-    *high = m ? m->stack_high : (const void *)g;
+    *low = m ? m->stack_low : on->stack_low;
+    *high = m ? m->stack_high : (const void *)on;
     return true;
 }
 
-unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max)
+/* One stack of those that g is on, from where it left user code or that stack. Nothing is certain
+ * about a lender's words, for somebody else than the goroutine: they may be another use's. */
+static unsigned walk_one(const struct g *g, const struct g *on, const struct g *place,
+                         uintptr_t *pcs, unsigned max)
 {
     const void *low, *high;
-    uintptr_t pc = atomic_load_relaxed(&g->api_pc);
+    uintptr_t pc = atomic_load_relaxed(&place->api_pc);
     if (pc == 0 || max == 0)
         return 0;
     pcs[0] = pc;
-    const void *frame = atomic_load_relaxed(&g->api_frame);
-    if (!frame || !bounds_of(g, &low, &high))
+    const void *frame = atomic_load_relaxed(&place->api_frame);
+    if (!frame || !bounds_of(g, on, &low, &high))
         return 1;
     unsigned depth = weft_trace_walk(frame, low, high, pcs + 1, max - 1);
     if (depth > 0)
         pcs[1]++; /* exact for the walk, whose leaf it is; here it is a return address again */
     return 1 + depth;
+}
+
+unsigned hook_walk(const struct g *g, uintptr_t *pcs, unsigned max)
+{
+    const struct g *place = g, *on = g_stack_of(g);
+    unsigned depth = walk_one(g, on, g, pcs, max);
+    while (unlikely(on != g) && depth > 0 && depth < max) {
+        place = on;
+        on = atomic_load_relaxed(&on->outer);
+        unsigned more = on ? walk_one(g, on, place, pcs + depth, max - depth) : 0;
+        if (more == 0)
+            break;
+        depth += more;
+    }
+    return depth;
 }
 
 static uint64_t own_stack(weft_trace_section *s, struct m *m)

@@ -37,8 +37,7 @@ static void await_states(uint64_t waiting, uint64_t blocked)
     do {
         weft_sleep(WEFT_MILLISECOND);
         s = stats_now();
-    } while (s.waiting != waiting || s.blocked != blocked || s.runnable != 0);
-    CHECK_EQ(s.executing, 1);
+    } while (s.waiting != waiting || s.blocked != blocked || s.runnable != 0 || s.executing != 1);
     CHECK_EQ(s.goroutines, waiting + blocked + 1);
 }
 
@@ -61,24 +60,32 @@ static void goroutines_by_state(void)
 }
 ON_ALL_PROCS(goroutines_by_state)
 
-static void note_and_yield(void *arg)
+static void count_up(void *count)
 {
-    ++*(int *)arg;
-    weft_yield();
+    atomic_add_relaxed((uint32_t *)count, 1);
 }
 
+/* On one P they end only when the main goroutine has been made to give it away. */
 static void runnable_goroutines_are_queued(void)
 {
-    int count = 0;
-    for (int i = 0; i < 300; i++) /* more than a P's ring holds */
-        go(note_and_yield, &count);
-    weft_stats s = stats_now();
-    CHECK_EQ(s.runnable, 300);
+    enum { N = 300 }; /* more than a P's ring holds */
+    uint32_t count = 0, ended;
+    weft_stats s;
+    do {
+        while (atomic_load_relaxed(&count) != 0 && stats_now().goroutines > 1)
+            weft_yield();
+        atomic_store_relaxed(&count, 0);
+        for (int i = 0; i < N; i++)
+            go(count_up, &count);
+        ended = atomic_load_relaxed(&count);
+        s = stats_now();
+    } while (atomic_load_relaxed(&count) != ended || ended == N);
+    CHECK_EQ(s.runnable, N - ended);
     CHECK_EQ(s.executing, 1);
     CHECK_EQ(s.waiting, 0);
     while (stats_now().goroutines > 1)
         weft_yield();
-    CHECK_EQ(count, 300);
+    CHECK_EQ(count, N);
 }
 
 static void test_runnable_goroutines_are_queued(void **state)
@@ -250,6 +257,7 @@ static death die_in_child(void (*fn)(void))
 {
     struct death_body body = {fn};
     death d = death_of(run_dying, &body);
+    unsetenv("WEFT_DEBUG");
     if (d.status != 0)
         fail_msg("status %x: %s", (unsigned)d.status, d.text);
     return d;
@@ -301,7 +309,6 @@ static void test_a_line_every_so_often(void **state)
     (void)state;
     setenv("WEFT_DEBUG", "sched=10,leaks", 1);
     death d = die_in_child(await_two_lines);
-    unsetenv("WEFT_DEBUG");
     expect_text(&d, "weft: sched ");
     expect_text(&d, "goroutines 1 (");
     expect_text(&d, "procs 2 (");
@@ -323,9 +330,19 @@ static void be_asked_and_go_on(void)
     weft_chan_close(gate);
 }
 
+/* It keeps a signal back until the thread calls something that it knows to block; the one that
+ * waits in weft_run() never does. */
+static void skip_under_tsan(void)
+{
+#ifdef BASE_TSAN
+    skip();
+#endif
+}
+
 static void test_sigquit_prints_and_the_program_goes_on(void **state)
 {
     (void)state;
+    skip_under_tsan();
     death d = die_in_child(be_asked_and_go_on);
     expect_text(&d, "weft: SIGQUIT: 2 goroutines\n");
     expect_text(&d, "goroutine 1 [");
@@ -343,6 +360,7 @@ static void own_handler(int number)
 static void test_sigquit_reaches_the_programs_handler(void **state)
 {
     (void)state;
+    skip_under_tsan();
     signal(SIGQUIT, own_handler);
     death d = die_in_child(be_asked_and_go_on);
     signal(SIGQUIT, SIG_DFL);
