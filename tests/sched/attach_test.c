@@ -2,6 +2,7 @@
 /* Threads that weft did not make: they attach, call in, come back, end; and work posted from
  * anywhere. */
 #define _GNU_SOURCE
+#include "sched/limits.h"
 #include "sched/support.h"
 
 #include "sched/chan_ops.h"
@@ -566,7 +567,7 @@ static void *post_many(void *arg)
 
 static void posts_from_threads_and_goroutines(void)
 {
-    long each = ROUNDS(5000);
+    long each = goroutines_at_most(ROUNDS(5000) * THREADS) / THREADS; /* all may be there at once */
     posted_runs = 0;
     trace_on(26);
     for (int i = 0; i < 10; i++)
