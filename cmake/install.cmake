@@ -23,6 +23,14 @@ endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.h"
     PATTERN "*.hpp")
 
+# gdb loads it by itself with the shared library, if the prefix is gdb's own.
+if(TARGET weft_shared)
+    install(FILES ${PROJECT_SOURCE_DIR}/data/weft-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft)
+    install(FILES ${PROJECT_SOURCE_DIR}/data/weft-gdb.py
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}
+        RENAME libweft.so.${PROJECT_VERSION}-gdb.py)
+endif()
+
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(EXPORT weftTargets NAMESPACE weft:: DESTINATION ${package_dir})
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/weftConfig.cmake.in

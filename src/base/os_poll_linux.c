@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,11 +79,21 @@ static int milliseconds(int64_t ns)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+/* musl has no name for it. */
+static int pwait2(int epoll, struct epoll_event *events, int max, const struct timespec *limit)
+{
+#ifdef __GLIBC__
+    return epoll_pwait2(epoll, events, max, limit, NULL);
+#else
+    return (int)syscall(SYS_epoll_pwait2, epoll, events, max, limit, NULL, 0);
+#endif
+}
+
 static int wait_ns(int epoll, struct epoll_event *events, int max, int64_t ns)
 {
     if (ns > 0 && !atomic_load_relaxed(&no_pwait2)) {
         struct timespec limit = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-        int n = epoll_pwait2(epoll, events, max, &limit, NULL);
+        int n = pwait2(epoll, events, max, &limit);
         if (n >= 0 || errno != ENOSYS)
             return n;
         atomic_store_relaxed(&no_pwait2, true);
