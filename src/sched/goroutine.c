@@ -266,7 +266,8 @@ bool goroutines_trim_tick(void)
 {
     lock_acquire(&sched.lock);
     lock_acquire(&pool.lock);
-    bool more = shelf_tick(&pool.standard) | shelf_tick(&pool.odd);
+    bool more = shelf_tick(&pool.standard);
+    more |= shelf_tick(&pool.odd);
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n; i++)
         collect_from(sched.all_p[i]);
@@ -297,7 +298,9 @@ static bool trim_some(struct shelf *shelf)
 
 bool goroutines_trim_some(void)
 {
-    return trim_some(&pool.standard) | trim_some(&pool.odd);
+    bool more = trim_some(&pool.standard);
+    more |= trim_some(&pool.odd);
+    return more;
 }
 
 uint64_t goroutine_new_id(struct m *m)
