@@ -126,6 +126,16 @@ WEFT_API void weft_blocking_exit(void);
 WEFT_API int weft_blocking(int (*fn)(void *arg), void *arg);
 
 /*
+ * From lock to unlock the calling goroutine stays on its thread, and no other runs there: for
+ * libraries that keep their state by thread. Waiting then costs a switch of threads. Locks nest;
+ * the end of the goroutine ends them. Meanwhile it cannot resume coroutines. lock returns 0, or
+ * -EPERM for coroutines and outside goroutines; unlock 0, or -EPERM if there is no lock. On
+ * attached threads both have nothing to do.
+ */
+WEFT_API int weft_thread_lock(void);
+WEFT_API int weft_thread_unlock(void);
+
+/*
  * Calls fn(arg) on a stack of stack_size bytes (rounded up; 16 KiB … 1 GiB), for recursion that is
  * deeper than the goroutine's own stack allows. The goroutine remains the same; calls nest. The
  * stack is from the pool of those for goroutines, and returns there. fn may end the goroutine, but

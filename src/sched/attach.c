@@ -64,6 +64,23 @@ static bool is_alone(const struct m *m)
     return m->p && runq_empty(&m->p->runq) && atomic_load_relaxed(&sched.global_count) == 0;
 }
 
+/* The runtime has ended, and the goroutine stays where it is. */
+static _Noreturn void stay(struct m *m, struct g *g)
+{
+    if (m->own)
+        sleep_for_ever(m); /* what it waited for may still refer to its stack */
+    m->g = g;
+    sched_end_thread(m);
+}
+
+/* Before it can be woken: for all that others see, m sleeps (A4). */
+static void begin_rest(struct m *m)
+{
+    lock_acquire(&sched.lock);
+    m->rests = true;
+    lock_release(&sched.lock);
+}
+
 struct m *bound_leave(struct m *m, enum after_switch after, void *arg)
 {
     struct g *g = m->g;
@@ -82,14 +99,18 @@ struct m *bound_leave(struct m *m, enum after_switch after, void *arg)
     }
     if (queues)
         bound_ready(g);
-    else if (after == AFTER_UNLOCK)
+    else
+        begin_rest(m);
+    if (after == AFTER_UNLOCK)
         lock_release(arg);
     if (p)
         proc_hand_off(p);
+    if (unlikely(sched.virtual_time))
+        netpoll_wake(); /* this may have been the last one awake */
     if (!await_p(m, g)) {
-        if (queues)
-            return m;      /* to an operation that is complete */
-        sleep_for_ever(m); /* what it waited for may still refer to its stack */
+        if (queues && m->own)
+            return m; /* to an operation that is complete */
+        stay(m, g);
     }
     run_again(m, g);
     return m;
@@ -104,6 +125,8 @@ struct m *bound_regain(struct m *m)
         run_again(m, g);
         return m;
     }
+    if (!m->own)
+        stay(m, g);
     lease_leave(m);
     return NULL;
 }
@@ -115,6 +138,7 @@ void bound_ready(struct g *g)
     struct p *p = proc_get_idle_locked();
     if (p) {
         m->next_p = p;
+        m->rests = false;
         atomic_store_release(&p->m, m); /* in transit, as in start_m_unlock() */
     } else {
         g_list_push(&sched.bound, g);
@@ -140,6 +164,7 @@ void bound_hand_over(struct m *m, struct g *g)
     struct p *p = proc_detach(m);
     lock_acquire(&sched.lock);
     to->next_p = p;
+    to->rests = false;
     atomic_store_release(&p->m, to);
     lock_release(&sched.lock);
     base_note_post(&to->wake);

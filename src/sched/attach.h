@@ -22,6 +22,13 @@
  *       either sees an M or prevents it. After the end an M is its thread's alone, has no G, and is
  *       never inside any more.
  *
+ *   A4. m->rests is set, under sched.lock, before the goroutine can be woken, and cleared by who
+ *       puts a P aside for m: virtual time must not move between the two while somebody runs.
+ *
+ * A goroutine that is locked to its thread (weft_thread_lock) is bound in the same way to the M
+ * that it runs on, for a time, and sleeps on its own stack. That M is one of the others again when
+ * the lock is gone; so at the end of the runtime its thread ends like theirs.
+ *
  * Corners
  *   The stack of an attached thread can be unmapped when the thread ends, so nobody else walks it:
  *     from outside, its place is one frame.

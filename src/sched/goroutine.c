@@ -22,6 +22,7 @@
 #include "sched/schedule.h"
 #include "sched/scope.h"
 #include "sched/stack_report.h"
+#include "sched/thread_lock.h"
 #include "sched/trace_hooks.h"
 #include "sched/user_annotations.h"
 
@@ -353,6 +354,8 @@ void goroutines_count_ended(struct m *m)
 static _Noreturn void end_current(struct m *m, int result)
 {
     struct g *g = m->g;
+    if (unlikely(g->locks))
+        thread_lock_drop(g);
     if (g->scope)
         scope_leave(m, g->scope, result);
     annotations_drop(g);

@@ -166,6 +166,7 @@ static bool join_within(struct m *m, uint64_t until)
         if (base_clock_now() > until && give_up_on(m))
             return false;
         wake_sleepers();
+        base_note_post(&m->wake); /* it may rest with a goroutine that is locked to it */
         base_backoff(&spins);
     }
     pthread_join(m->thread, NULL);

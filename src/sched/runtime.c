@@ -262,6 +262,7 @@ static void forget_in_child(void)
         weft_tracer_after_fork(sched.tracer);
     atomic_store_relaxed(&sched.running, 0);
     crash_forget();
+    quit_stop();
     base_threads_forget();
 }
 

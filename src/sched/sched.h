@@ -62,7 +62,9 @@ struct g {
     struct g *next;  /* link of the one list it is on: run queue overflow, ready list, pool */
     struct m *m;     /* atomic; the M that runs it or holds it in a system call, else NULL */
     uint32_t status; /* atomic: enum g_status */
-    struct m *bound; /* constant: the M of an attached thread (attach.h); NULL: any M */
+    struct m *bound; /* owner: the goroutine; the M of an attached thread, or that it is locked to
+                        (attach.h); NULL: any M */
+    uint32_t locks;  /* owner: the goroutine; of weft_thread_lock */
     void (*fn)(void *);
     void *arg;
     const void *api_frame;    /* atomic; frame of the public function through which it entered the
@@ -121,6 +123,7 @@ struct m {
     base_note wake;      /* an idle M sleeps here; next_p says what it was woken for */
     struct p *next_p;    /* lock: sched.lock */
     struct m *idle_next; /* lock: sched.lock */
+    bool rests;          /* lock: sched.lock; sleeps until its bound goroutine goes on */
     struct m *all_next;  /* set once, before the M is listed */
     uint32_t finished;   /* atomic: enum m_life */
     bool service;        /* runs no goroutines of the queues: sysmon, the tracer's thread, attached

@@ -164,7 +164,8 @@ struct m *sched_leave(struct m *m, enum after_switch after, void *arg)
 
 void sched_end_thread(struct m *m)
 {
-    sched_leave(m, AFTER_NOTHING, NULL);
+    m->after = AFTER_NOTHING;
+    switch_from(m, m->g, NULL); /* also when it is bound to m */
     fatal("a goroutine was continued after the end of the runtime");
 }
 

@@ -35,7 +35,7 @@ void stats_end(void)
 
 /* What the threads that are there do, apart from those that run goroutines. */
 struct threads {
-    uint64_t all, workers, attached_blocked;
+    uint64_t all, workers, resting, attached_blocked;
 };
 
 /* Under the lock under which a new M is told from the others. */
@@ -46,6 +46,7 @@ static struct threads count_threads(void)
     for (const struct m *m = machines_first(); m; m = m->all_next) {
         n.all++;
         n.workers += !m->service;
+        n.resting += !m->service && m->rests;
         n.attached_blocked += m->own && atomic_load_relaxed(&m->own->status) == G_SYSCALL;
     }
     lock_release(&sched.lock);
@@ -93,7 +94,7 @@ static void read_all(weft_stats *s)
     struct threads threads = count_threads();
     uint64_t with_workers = add_procs(s);
     s->threads = threads.all;
-    s->threads_idle = count_idle_threads();
+    s->threads_idle = count_idle_threads() + threads.resting;
     s->threads_spinning = atomic_load_relaxed(&sched.spinning);
     s->threads_blocked = less(threads.workers, s->threads_idle + with_workers);
     s->blocked = s->threads_blocked + threads.attached_blocked;

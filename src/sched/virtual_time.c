@@ -8,7 +8,7 @@
 /* sched.lock is held. */
 static bool queues_are_empty(void)
 {
-    if (sched.global.count > 0)
+    if (sched.global.count > 0 || sched.bound.count > 0)
         return false;
     uint32_t n = atomic_load_relaxed(&sched.proc_count);
     for (uint32_t i = 0; i < n; i++)
@@ -22,7 +22,7 @@ static bool others_are_idle(struct m *self)
 {
     uint32_t all = 0, idle = 0;
     for (struct m *m = machines_first(); m; m = m->all_next)
-        if (m != self && !m->service)
+        if (m != self && !m->service && !m->rests)
             all++;
     for (struct m *m = sched.idle_ms; m; m = m->idle_next)
         idle++;

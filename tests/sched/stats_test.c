@@ -377,6 +377,29 @@ static void test_sigquit_that_is_ignored_stays_so(void **state)
     assert_null(strstr(d.text, "SIGQUIT"));
 }
 
+static void fork_and_quit(void)
+{
+    int status;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_UNBLOCK, &all, NULL); /* a goroutine's thread blocks them */
+        raise(SIGQUIT);
+        _exit(1);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGQUIT);
+}
+
+static void test_a_child_of_fork_dies_of_it(void **state)
+{
+    (void)state;
+    skip_under_tsan();
+    (void)die_in_child(fork_and_quit);
+}
+
 static void test_the_handler_goes_with_the_runtime(void **state)
 {
     (void)state;
@@ -403,6 +426,7 @@ int main(int argc, char **argv)
         TEST(sigquit_prints_and_the_program_goes_on),
         TEST(sigquit_reaches_the_programs_handler),
         TEST(sigquit_that_is_ignored_stays_so),
+        TEST(a_child_of_fork_dies_of_it),
         TEST(the_handler_goes_with_the_runtime),
     };
     choose_tests(argc, argv);
