@@ -10,7 +10,8 @@ fail() { echo "trace_env.sh: $*" >&2; exit 1; }
 until_done() { while ! "$@" 2>/dev/null; do sleep 0.05; done; }
 
 mkfifo "$dir/input"
-start() { env "$@" "$sleeper" <"$dir/input" >"$dir/output" & pid=$!; exec 3>"$dir/input"; until_done grep -q ready "$dir/output"; }
+# What the program before wrote is away first: else a signal could meet one that is not ready.
+start() { : >"$dir/output"; env "$@" "$sleeper" <"$dir/input" >"$dir/output" & pid=$!; exec 3>"$dir/input"; until_done grep -q ready "$dir/output"; }
 finish() { exec 3>&-; wait "$pid" || fail "the program failed"; }
 
 # A signal writes what the flight recorder keeps; each one a file of its own.
