@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 enum { ROUNDS = 3, HITS = 16 };
@@ -281,9 +282,19 @@ static pid_t choose_thread(pid_t pid)
     return chosen;
 }
 
+static bool is_empty(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size == 0;
+}
+
+/* A thread that is hit while it holds a lock which the end of a generation needs holds it for good:
+ * what was not written yet stays unwritten then (crash.c), here all of the trace. Sections with
+ * such locks are short, so that happens to few. */
 static void hit_at_any_moment(void **state)
 {
     static const int numbers[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE};
+    unsigned lost = 0;
     (void)state;
 #ifdef BASE_TSAN /* which takes a thread in the middle of a switch for another one */
     skip();
@@ -300,8 +311,12 @@ static void hit_at_any_moment(void **state)
         assert_int_equal(syscall(SYS_tgkill, pid, thread, number), 0);
         int status = wait_for(pid);
         assert_true(WIFSIGNALED(status) && WTERMSIG(status) == number);
-        (void)count_runs(path, 0);
+        if (is_empty(path))
+            lost++;
+        else
+            (void)count_runs(path, 0);
     }
+    assert_in_range(lost, 0, HITS / 4);
 }
 
 /* ---- Handlers of the program ---- */
