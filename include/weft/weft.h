@@ -9,10 +9,12 @@
 #include <weft/config.h>
 #include <weft/context.h>
 #include <weft/coro.h>
+#include <weft/file.h>
 #include <weft/net.h>
 #include <weft/profile.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
+#include <weft/socket.h>
 #include <weft/sync.h>
 #include <weft/time.h>
 #include <weft/trace.h>

@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * TCP: include/weft/net.h on the descriptors of netpoll.h.
- *
- * Each operation enters the runtime to begin, makes its system calls outside on a non-blocking
- * descriptor, enters again to wait when the kernel says EAGAIN, and to end. A goroutine that waited
- * may go on on another thread, and compilers take the address of errno for constant within a
- * function: therefore every system call that can fail stands in a function of its own (sys_…, never
- * inlined) that returns a negative errno value.
- */
+/* TCP: include/weft/net.h on the descriptors of netpoll.h, in the frame of net_op.h. */
 #define _GNU_SOURCE /* accept4 */
 #include "weft/net.h"
 
@@ -21,26 +13,9 @@
 #include <unistd.h>
 
 #include "sched/net_address.h"
-#include "sched/netpoll.h"
-
-/* Both are nothing but their descriptor's record, which is never unmapped: no allocation for a
- * connection, and the use of a closed one is an error rather than a wild read. */
-struct weft_conn {
-    struct poll_desc desc;
-};
-struct weft_listener {
-    struct poll_desc desc;
-};
-
-#define SYS static __attribute__((noinline))
+#include "sched/net_op.h"
 
 /* ---- System calls ---- */
-
-SYS void sys_close(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
 
 SYS ssize_t sys_read(int fd, void *data, size_t size)
 {
@@ -82,7 +57,7 @@ SYS ssize_t sys_write_pipe(int fd, const void *data, size_t size)
     return n;
 }
 
-SYS ssize_t sys_write(const struct poll_desc *desc, const void *data, size_t size)
+ssize_t net_write(const struct poll_desc *desc, const void *data, size_t size)
 {
     return desc->is_socket ? sys_send(desc->fd, data, size) : sys_write_pipe(desc->fd, data, size);
 }
@@ -194,81 +169,6 @@ SYS void sys_set_flags(int fd, int flags)
 {
     (void)fcntl(fd, F_SETFL, flags);
 }
-
-/* ---- The frame of every operation ---- */
-
-/* In line, and with an address of the public function's own, so that traces name that function: a
- * symboliser finds the inlined ones, too. The macros after each take it where they are used. */
-#define IN_LINE        static inline __attribute__((always_inline))
-#define enter_from(pc) rt_enter_from(__builtin_frame_address(0), (pc))
-
-IN_LINE int begin_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
-{
-    struct m *m = enter_from(pc);
-    if (!m)
-        return -EPERM;
-    int error = poll_begin(&m, desc, mode, seen);
-    rt_exit(m);
-    return error;
-}
-#define begin(...) begin_at(rt_here(), __VA_ARGS__)
-
-IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
-{
-    struct m *m = enter_from(pc);
-    if (!m) /* an attached thread, and the runtime has ended */
-        return -EPERM;
-    int error = poll_wait(&m, desc, mode, seen);
-    rt_exit(m);
-    return error;
-}
-#define wait(...) wait_at(rt_here(), __VA_ARGS__)
-
-IN_LINE void end_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode)
-{
-    struct m *m = enter_from(pc);
-    if (!m) /* as above */
-        return;
-    int fd = poll_end(m, desc, mode);
-    rt_exit(m);
-    sys_close(fd);
-}
-#define end(...) end_at(rt_here(), __VA_ARGS__)
-
-IN_LINE void close_desc_at(uintptr_t pc, struct poll_desc *desc, const char *who)
-{
-    struct m *m = enter_from(pc);
-    if (!m)
-        rt_not_a_goroutine(who);
-    int fd = poll_close(m, desc);
-    rt_exit(m);
-    sys_close(fd);
-}
-#define close_desc(...) close_desc_at(rt_here(), __VA_ARGS__)
-
-IN_LINE void set_deadline_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode,
-                             int64_t deadline, const char *who)
-{
-    struct m *m = enter_from(pc);
-    if (!m)
-        rt_not_a_goroutine(who);
-    poll_set_deadline(m, desc, mode, deadline);
-    rt_exit(m);
-}
-#define set_deadline(...) set_deadline_at(rt_here(), __VA_ARGS__)
-
-/* Registers a descriptor of ours, or closes it. */
-IN_LINE int adopt_at(uintptr_t pc, int fd, bool is_socket, struct poll_desc **out)
-{
-    struct m *m = enter_from(pc);
-    int error = m ? poll_open(fd, is_socket, out) : -EPERM;
-    if (m)
-        rt_exit(m);
-    if (error)
-        sys_close(fd);
-    return error;
-}
-#define adopt(...) adopt_at(rt_here(), __VA_ARGS__)
 
 /* ---- Listeners ---- */
 
@@ -427,7 +327,7 @@ ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size)
     if (error)
         return error;
     while (done < size && !error) {
-        ssize_t n = sys_write(desc, (const char *)data + done, size - done);
+        ssize_t n = net_write(desc, (const char *)data + done, size - done);
         if (n >= 0)
             done += (size_t)n;
         else if (n == -EAGAIN)

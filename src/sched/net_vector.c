@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Several pieces at once, and files: the third part of include/weft/socket.h. */
+#define _GNU_SOURCE
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include "sched/net_op.h"
+#include "weft/socket.h"
+
+/* ---- System calls ---- */
+
+SYS ssize_t sys_readv(int fd, const struct iovec *pieces, int count)
+{
+    ssize_t n;
+    do
+        n = readv(fd, pieces, count);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+SYS ssize_t sys_send_pieces(int fd, struct iovec *pieces, size_t count)
+{
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    ssize_t n;
+    do
+        n = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+SYS ssize_t sys_sendfile(int fd, int file, off_t *offset, size_t size)
+{
+    ssize_t n;
+    do
+        n = sendfile(fd, file, offset, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* ---- Where a gathered write is ---- */
+
+enum { MAX_WINDOW = 64 };
+
+struct cursor {
+    const struct iovec *piece, *end;
+    size_t offset; /* in *piece */
+};
+
+static void cursor_advance(struct cursor *at, size_t n)
+{
+    while (at->piece < at->end && n >= at->piece->iov_len - at->offset) {
+        n -= at->piece->iov_len - at->offset;
+        at->piece++;
+        at->offset = 0;
+    }
+    at->offset += n;
+}
+
+/* The next pieces that are not empty. How many. */
+static size_t cursor_window(struct cursor at, struct iovec window[MAX_WINDOW])
+{
+    size_t count = 0;
+    for (; at.piece < at.end && count < MAX_WINDOW; at.piece++, at.offset = 0)
+        if (at.piece->iov_len > at.offset)
+            window[count++] = (struct iovec){(char *)at.piece->iov_base + at.offset,
+                                             at.piece->iov_len - at.offset};
+    return count;
+}
+
+/* A pipe takes one piece after the other: see net_write(). */
+static ssize_t write_window(const struct poll_desc *desc, struct iovec *window, size_t count)
+{
+    if (desc->is_socket)
+        return sys_send_pieces(desc->fd, window, count);
+    return net_write(desc, window[0].iov_base, window[0].iov_len);
+}
+
+/* ---- Operations ---- */
+
+ssize_t weft_conn_readv(weft_conn *conn, const struct iovec *pieces, int count)
+{
+    struct poll_desc *desc = &conn->desc;
+    uint32_t seen;
+    ssize_t n;
+
+    int error = begin(desc, POLL_READ, &seen);
+    if (error)
+        return error;
+    do
+        n = sys_readv(desc->fd, pieces, count);
+    while (n == -EAGAIN && (n = wait(desc, POLL_READ, &seen)) == 0);
+    end(desc, POLL_READ);
+    return n;
+}
+
+ssize_t weft_conn_writev(weft_conn *conn, const struct iovec *pieces, int count)
+{
+    struct poll_desc *desc = &conn->desc;
+    struct iovec window[MAX_WINDOW];
+    struct cursor at = {pieces, pieces + count, 0};
+    ssize_t total = 0;
+    size_t there;
+    uint32_t seen;
+
+    if (count < 0)
+        return -EINVAL;
+    int error = begin(desc, POLL_WRITE, &seen);
+    if (error)
+        return error;
+    while (!error && (there = cursor_window(at, window)) > 0) {
+        ssize_t n = write_window(desc, window, there);
+        if (n >= 0) {
+            cursor_advance(&at, (size_t)n);
+            total += n;
+        } else {
+            error = n == -EAGAIN ? wait(desc, POLL_WRITE, &seen) : (int)n;
+        }
+    }
+    end(desc, POLL_WRITE);
+    return error ? error : total;
+}
+
+int64_t weft_conn_sendfile(weft_conn *conn, int file, int64_t offset, size_t size)
+{
+    struct poll_desc *desc = &conn->desc;
+    off_t at = offset;
+    size_t left = size;
+    uint32_t seen;
+
+    int error = begin(desc, POLL_WRITE, &seen);
+    if (error)
+        return error;
+    while (left > 0 && !error) {
+        ssize_t n = sys_sendfile(desc->fd, file, &at, left);
+        if (n == 0)
+            break; /* the end of the file */
+        if (n > 0)
+            left -= (size_t)n;
+        else
+            error = n == -EAGAIN ? wait(desc, POLL_WRITE, &seen) : (int)n;
+    }
+    end(desc, POLL_WRITE);
+    return error ? error : (int64_t)(size - left);
+}
