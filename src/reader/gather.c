@@ -257,10 +257,15 @@ static int fail_generation(struct reader_generation *gen, const struct reader_ba
                        (unsigned long long)batch->gen, (unsigned long long)gen->number, why);
 }
 
-static int fail_zero(struct reader_gather *gather, struct reader_generation *gen)
+static int fail_zero(struct reader_generation *gen, uint64_t start)
 {
-    return reader_fail(gen->fault, "GEN-1", gen->number, gather->source->offset,
-                       "batch of generation 0");
+    return reader_fail(gen->fault, "GEN-1", gen->number, start, "batch of generation 0");
+}
+
+/* Where the batch that is read next begins. */
+static uint64_t next_start(const struct reader_gather *gather)
+{
+    return gather->has_spill ? gather->spill_start : gather->source->offset;
 }
 
 static void take_number(struct reader_generation *gen, const struct reader_batch *batch)
@@ -286,6 +291,7 @@ static int gather_marked(struct reader_gather *gather, struct reader_generation 
 {
     for (;;) {
         struct reader_batch batch;
+        uint64_t start = next_start(gather);
         int status = read_batch(gather, gen, &batch);
         if (status == 0)
             return end_without_mark(gather, gen);
@@ -295,7 +301,7 @@ static int gather_marked(struct reader_gather *gather, struct reader_generation 
         if (ends_generation(&batch))
             return 1;
         if (batch.gen == 0)
-            return fail_zero(gather, gen);
+            return fail_zero(gen, start);
         if (batch.gen != gen->number)
             return fail_generation(gen, &batch, "GEN-2", "the end mark is missing");
         status = add_batch(gather, gen, &batch);
@@ -351,12 +357,12 @@ static int gather_unmarked(struct reader_gather *gather, struct reader_generatio
 {
     for (;;) {
         struct reader_batch batch;
-        uint64_t start = gather->source->offset;
+        uint64_t start = next_start(gather);
         int status = read_unmarked(gather, gen, &batch);
         if (status <= 0)
             return status < 0 ? status : 1;
         if (batch.end || batch.gen == 0)
-            return fail_zero(gather, gen);
+            return fail_zero(gen, start);
         take_number(gen, &batch);
         if (batch.gen == gen->number + 1) {
             gather->spill_start = start;
@@ -382,8 +388,7 @@ int reader_gather_next(struct reader_gather *gather, struct reader_generation *g
         return gather->error;
     if (at_end(gather, gen))
         return 0;
-    uint64_t offset = gather->has_spill ? gather->spill_start : gather->source->offset;
-    int status = reset(gen, offset);
+    int status = reset(gen, next_start(gather));
     if (status)
         return status;
     status = gather->version >= 26 ? gather_marked(gather, gen) : gather_unmarked(gather, gen);

@@ -56,11 +56,12 @@ static const struct broken table[] = {
      BYTES("\x01\x01\x07\x01\x81\x80\x04")},
     {"BAT-7", 0, 22, "payload", HEADER, BYTES("\x01\x01\x07\x01\x03\x0b")},
 
-    {"GEN-1", 0, 21, "generation 0", TEXT(HEADER "EventBatch gen=0 m=7 time=1 size=auto\n")},
-    {"GEN-1", 0, 21, "generation 0",
+    {"GEN-1", 0, 16, "generation 0", TEXT(HEADER "EventBatch gen=0 m=7 time=1 size=auto\n")},
+    {"GEN-1", 0, 16, "generation 0",
      TEXT("Trace Go1.22\n"
           "EventBatch gen=0 m=7 time=1 size=auto\n")},
-    {"GEN-1", 0, 17, "generation 0", "Trace Go1.22\n", BYTES("\x34")},
+    {"GEN-1", 0, 16, "generation 0", "Trace Go1.22\n", BYTES("\x34")},
+    {"GEN-1", 0, 16, "generation 0", HEADER, BYTES("\x01\x00\x07\x01\x02\x0b\x01")},
     {"GEN-2", 1, 46, "batch of generation 2 in generation 1",
      TEXT(HEADER SYNC "EventBatch gen=2 m=7 time=1 size=auto\n" END)},
     {"GEN-3", 1, 46, "cut off inside", TEXT(HEADER SYNC BATCH)},
