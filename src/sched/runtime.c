@@ -293,6 +293,18 @@ static void release_instance(void)
     lock_release(&instance);
 }
 
+/* What the environment says of the one runtime, which is the caller's, but stays so only if there
+ * is no error: one that runs reads these settings. */
+static int read_settings(void)
+{
+    int error = debug_env_read();
+    if (!error)
+        error = annotations_init();
+    if (error)
+        release_instance();
+    return error;
+}
+
 int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
 {
     weft_options options;
@@ -300,12 +312,10 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     base_fence_init();
     attach_forget_stale();
     int error = fn ? read_options(given, &options) : -EINVAL;
-    if (!error)
-        error = debug_env_read();
-    if (!error)
-        error = annotations_init();
     if (!error && (m_self() || !claim_instance()))
         error = -EBUSY;
+    if (!error)
+        error = read_settings();
     if (error) {
         base_warn("weft_run: %s",
                   error == -EBUSY ? "the runtime runs already" : "an option is out of range");
