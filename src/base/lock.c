@@ -73,15 +73,23 @@ static __thread struct {
     const base_lock *last; /* of those, the latest */
 } locks;
 
+/* Atomic: who uses a zeroed lock first gives it its rank (sync_lock()), and several may be first.
+ */
+static unsigned rank_of(const base_lock *lock)
+{
+    return atomic_load_relaxed(&lock->rank);
+}
+
 static const char *rank_name(const base_lock *lock)
 {
-    return lock->rank < BASE_RANK_COUNT ? rank_names[lock->rank] : "(not initialised)";
+    unsigned rank = rank_of(lock);
+    return rank < BASE_RANK_COUNT ? rank_names[rank] : "(not initialised)";
 }
 
 /* Out of line, so that no caller keeps the address of a thread-local across a switch of stacks. */
 __attribute__((noinline)) void base_lock_note(base_lock *lock)
 {
-    invariant(lock->rank < BASE_RANK_COUNT, "lock %p has no rank", (void *)lock);
+    invariant(rank_of(lock) < BASE_RANK_COUNT, "lock %p has no rank", (void *)lock);
     if (locks.count < MAX_HELD) {
         locks.held[locks.count++] = lock;
         return;
@@ -93,8 +101,8 @@ __attribute__((noinline)) void base_lock_note(base_lock *lock)
 /* Whether lock may be taken while other is held. */
 static bool order_allows(const base_lock *other, const base_lock *lock, bool same_rank_allowed)
 {
-    if (other->rank != lock->rank)
-        return other->rank < lock->rank;
+    if (rank_of(other) != rank_of(lock))
+        return rank_of(other) < rank_of(lock);
     return same_rank_allowed && other < lock;
 }
 

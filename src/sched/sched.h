@@ -86,7 +86,7 @@ struct g {
     struct g *all_next; /* set once, before the G is listed; every record ever made */
     void *fiber;        /* sanitizers: TSan's fiber or ASan's fake stack */
     /* Annotations (user_annotations.c); owner: as the G */
-    uint64_t task;             /* the current task, 0: none; inherited */
+    uint64_t task;             /* atomic: the current task, 0: none; inherited */
     struct label *label;       /* NULL: none; inherited, shared */
     uint64_t label_generation; /* in which the label was written last */
     uint32_t open_regions;

@@ -290,7 +290,9 @@ void hook_take_p(struct m *m, struct m *victim, enum hook_lease why)
     struct p *p = victim->p;
     struct g *g = victim->g;
     if (tracing && g) {
-        write_log(&other, context_of(victim), g->task, "weft.lease", reasons[why]);
+        /* It runs on, and may be changing its task. */
+        write_log(&other, context_of(victim), atomic_load_relaxed(&g->task), "weft.lease",
+                  reasons[why]);
         weft_trace_syscall_begin(&other, context_of(victim), 0);
     } else if (tracing) {
         weft_trace_proc_stop(&other, context_of(victim));

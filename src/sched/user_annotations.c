@@ -91,7 +91,7 @@ void weft_task_enter_begun(weft_task_stay *stay, weft_task task)
     if (!g)
         return;
     stay->outer = g->task;
-    g->task = task == WEFT_TASK_BACKGROUND ? 0 : task;
+    atomic_store_relaxed(&g->task, task == WEFT_TASK_BACKGROUND ? 0 : task);
 }
 
 int weft_task_leave_entered(weft_task_stay *stay)
@@ -100,7 +100,7 @@ int weft_task_leave_entered(weft_task_stay *stay)
     struct g *g = m ? m->g : NULL;
     if (!g || g->trace.id != stay->goroutine)
         return -EPERM;
-    g->task = stay->outer;
+    atomic_store_relaxed(&g->task, stay->outer);
     stay->goroutine = 0;
     return 0;
 }
