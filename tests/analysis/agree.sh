@@ -78,10 +78,17 @@ for trace in *.trace; do
 done
 critical_paths go_all.trace
 for trace in go_all.trace go_plain.trace; do
-    "$go/mmu" "$trace" >want
     "$programs/mmu_lines" "$trace" >have || failed=1
-    same "$trace: mutator utilisation"
-    echo "$trace: $(wc -l <want) minima of mutator utilisation"
+    # Go's own computation panics on some of Go's traces (index out of range in internal/trace/gc.go).
+    if "$go/mmu" "$trace" >want 2>panic; then
+        same "$trace: mutator utilisation"
+        echo "$trace: $(wc -l <want) minima of mutator utilisation"
+    elif grep -q '^panic: runtime error: index out of range' panic; then
+        echo "$trace: SKIPPED: Go's mutator utilisation panics on it; weft's was NOT compared" >&2
+    else
+        cat panic >&2
+        failed=1
+    fi
     "$go/annotations" "$trace" | LC_ALL=C sort >want
     "$programs/annotation_lines" "$trace" | LC_ALL=C sort >have
     same "$trace: tasks and regions"
