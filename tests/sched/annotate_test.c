@@ -109,8 +109,10 @@ static void await_steps(uint32_t n)
 static void work_for_a_task(void *arg)
 {
     (void)arg;
-    WEFT_REGION("inherited");
-    weft_log("where", "child");
+    {
+        WEFT_REGION("inherited");
+        weft_log("where", "child");
+    }
     step();
 }
 
