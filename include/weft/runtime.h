@@ -76,10 +76,13 @@ typedef struct weft_options {
  * wake a goroutine.
  *
  * WEFT_DEBUG=WORD,… in the environment prints on standard error what the words stand for:
+ *
+ *   leaks   when the main goroutine returns, the goroutines that still wait, with their stacks
+ *
  *   sched=N a line of figures (those of weft_stats) every N milliseconds
+ *
  *   stacks  when the main goroutine returns, how much of their stacks goroutines have touched, by
- * the function that they began with (makes starting and ending them slower) leaks   when the main
- * goroutine returns, the goroutines that still wait, with their stacks
+ *           the function that they began with (makes starting and ending them slower)
  *
  * One runtime at a time; may be called again after it returned. From a plain thread, not from a
  * goroutine. Returns fn's result (0 or positive by convention) or a negative errno value, with a
