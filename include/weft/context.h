@@ -24,6 +24,7 @@
 #include <weft/chan.h>
 #include <weft/config.h>
 #include <weft/net.h>
+#include <weft/socket.h>
 #include <weft/sync.h>
 #include <weft/time.h>
 
@@ -160,6 +161,59 @@ static inline ssize_t weft_conn_write_ctx(weft_context *context, weft_conn *conn
                                           size_t size)
 {
     WEFT_CONTEXT_CALL_(ssize_t, weft_conn_write(conn, data, size));
+}
+
+static inline int weft_unix_accept_ctx(weft_context *context, weft_listener *listener,
+                                       weft_conn **out)
+{
+    WEFT_CONTEXT_CALL_(int, weft_unix_accept(listener, out));
+}
+
+static inline int weft_unix_dial_ctx(weft_context *context, const char *path, weft_conn **out)
+{
+    WEFT_CONTEXT_CALL_(int, weft_unix_dial(path, WEFT_NEVER, out));
+}
+
+static inline ssize_t weft_conn_readv_ctx(weft_context *context, weft_conn *conn,
+                                          const struct iovec *pieces, int count)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_readv(conn, pieces, count));
+}
+
+static inline ssize_t weft_conn_writev_ctx(weft_context *context, weft_conn *conn,
+                                           const struct iovec *pieces, int count)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_writev(conn, pieces, count));
+}
+
+static inline int64_t weft_conn_sendfile_ctx(weft_context *context, weft_conn *conn, int file,
+                                             int64_t offset, size_t size)
+{
+    WEFT_CONTEXT_CALL_(int64_t, weft_conn_sendfile(conn, file, offset, size));
+}
+
+static inline ssize_t weft_conn_send_fd_ctx(weft_context *context, weft_conn *conn,
+                                            const void *data, size_t size, int fd)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_send_fd(conn, data, size, fd));
+}
+
+static inline ssize_t weft_conn_recv_fd_ctx(weft_context *context, weft_conn *conn, void *data,
+                                            size_t size, int *fd)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_recv_fd(conn, data, size, fd));
+}
+
+static inline ssize_t weft_conn_sendto_ctx(weft_context *context, weft_conn *conn, const void *data,
+                                           size_t size, const weft_peer *to)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_sendto(conn, data, size, to));
+}
+
+static inline ssize_t weft_conn_recvfrom_ctx(weft_context *context, weft_conn *conn, void *data,
+                                             size_t size, weft_peer *from)
+{
+    WEFT_CONTEXT_CALL_(ssize_t, weft_conn_recvfrom(conn, data, size, from));
 }
 
 /* Any other call: fn(arg) in the context, and its result. */

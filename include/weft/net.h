@@ -8,8 +8,10 @@
  * may read and another write a connection at the same time; several readers (or several writers)
  * take turns in no particular order; what one call writes stays together.
  *
- * A wait also ends with the caller's context, if there is one: -ECANCELED or -ETIMEDOUT
- * (weft/context.h). The connection remains as it is; of a write, part may have been written.
+ * Forms. `until` bounds that one call, too: -ETIMEDOUT after its deadline, or after that of the
+ * connection if it comes first. The caller's context, if there is one, also ends a wait: -ECANCELED
+ * or -ETIMEDOUT (weft/context.h, with the `_ctx` forms). What can be done at once is done, however
+ * late it is. The connection remains as it is; of a write, part may have been written.
  *
  * Any goroutine may close. It must know that no other is about to begin an operation, as the object
  * is gone then. To stop goroutines that go on reading or accepting, set a deadline in the past and
@@ -36,6 +38,7 @@ WEFT_API int weft_tcp_listen(const char *address, weft_listener **out);
 /* The next connection (TCP_NODELAY set). 0 and *out; -ECANCELED: the listener was closed;
  * -ETIMEDOUT; -EMFILE, … */
 WEFT_API int weft_tcp_accept(weft_listener *listener, weft_conn **out);
+WEFT_API int weft_tcp_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline);
 
 /* The port that is listened on. */
 WEFT_API int weft_listener_port(const weft_listener *listener);
@@ -56,16 +59,24 @@ WEFT_API int weft_conn_from_fd(int fd, weft_conn **out);
 /* Reads at least one byte and at most size. The number read, 0 at the end of the stream,
  * -ETIMEDOUT, -ECANCELED (closed meanwhile), -ECONNRESET, … */
 WEFT_API ssize_t weft_conn_read(weft_conn *conn, void *data, size_t size);
+WEFT_API ssize_t weft_conn_read_until(weft_conn *conn, void *data, size_t size, int64_t deadline);
 
 /* Writes everything. size, or a negative errno value: how much was written before is not known
  * then. Never SIGPIPE. */
 WEFT_API ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size);
+WEFT_API ssize_t weft_conn_write_until(weft_conn *conn, const void *data, size_t size,
+                                       int64_t deadline);
 
 WEFT_API void weft_conn_set_read_deadline(weft_conn *conn, int64_t deadline);
 WEFT_API void weft_conn_set_write_deadline(weft_conn *conn, int64_t deadline);
 
-/* No more writes (the peer sees the end of the stream). */
+/* Half closes, of sockets; the other direction goes on. 0, -ENOTCONN (no peer any more), -ENOTSOCK
+ * (a pipe). No more writes: the peer reads what was written, then the end of the stream; writes
+ * here are -EPIPE. */
 WEFT_API int weft_conn_shutdown_write(weft_conn *conn);
+/* No more reads: those that wait, and later ones, get what has arrived, then the end of the stream.
+ * The peer learns of it on Unix sockets (-EPIPE), not over TCP. */
+WEFT_API int weft_conn_shutdown_read(weft_conn *conn);
 
 /* Waiting calls return -ECANCELED. The object is freed when the last of them has. */
 WEFT_API void weft_conn_close(weft_conn *conn);

@@ -4,9 +4,9 @@
  * scattered reads and gathered writes, files sent as they are, options.
  *
  * All of these are connections and listeners of weft/net.h, whose rules hold here, too: waiting
- * calls end with deadlines, with the caller's context and with the close. Reads and receives are
- * read operations, writes and sends are write operations. What a goroutine waits for here is
- * "network" in traces.
+ * calls end with deadlines (`until`: of one call), with the caller's context and with the close.
+ * Reads and receives are read operations, writes and sends are write operations. What a goroutine
+ * waits for here is "network" in traces.
  *
  * The path of a Unix socket is a path of the file system, or "@name": a name in Linux's abstract
  * namespace, which leaves no file behind.
@@ -33,6 +33,7 @@ WEFT_API int weft_unix_listen(const char *path, weft_listener **out);
 
 /* As weft_tcp_accept, for a listener of weft_unix_listen. */
 WEFT_API int weft_unix_accept(weft_listener *listener, weft_conn **out);
+WEFT_API int weft_unix_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline);
 
 /* Connects until the deadline. While the listener's queue is full it is asked again every
  * millisecond (the kernel gives no event for that; "sleep" in traces). 0 and *out, -ETIMEDOUT,
@@ -47,10 +48,14 @@ WEFT_API int weft_unix_pair(bool datagram, weft_conn *out[2]);
  * byte. Unix sockets only; size must not be 0 (-EINVAL). size, or as weft_conn_write.
  */
 WEFT_API ssize_t weft_conn_send_fd(weft_conn *conn, const void *data, size_t size, int fd);
+WEFT_API ssize_t weft_conn_send_fd_until(weft_conn *conn, const void *data, size_t size, int fd,
+                                         int64_t deadline);
 
 /* As weft_conn_read. *fd: the descriptor that came along (close-on-exec), now the caller's, or -1.
  */
 WEFT_API ssize_t weft_conn_recv_fd(weft_conn *conn, void *data, size_t size, int *fd);
+WEFT_API ssize_t weft_conn_recv_fd_until(weft_conn *conn, void *data, size_t size, int *fd,
+                                         int64_t deadline);
 
 /* ---- Datagrams ----
  *
@@ -85,24 +90,34 @@ WEFT_API int weft_conn_port(const weft_conn *conn);
 /* Sends one datagram. size, -EMSGSIZE, -ECONNREFUSED (what was sent before met no receiver), … */
 WEFT_API ssize_t weft_conn_sendto(weft_conn *conn, const void *data, size_t size,
                                   const weft_peer *to);
+WEFT_API ssize_t weft_conn_sendto_until(weft_conn *conn, const void *data, size_t size,
+                                        const weft_peer *to, int64_t deadline);
 
 /* Receives one; *from (may be NULL): its sender. Its size at most size, -ETIMEDOUT, … */
 WEFT_API ssize_t weft_conn_recvfrom(weft_conn *conn, void *data, size_t size, weft_peer *from);
+WEFT_API ssize_t weft_conn_recvfrom_until(weft_conn *conn, void *data, size_t size, weft_peer *from,
+                                          int64_t deadline);
 
 /* ---- Several pieces at once ---- */
 
 /* As weft_conn_read, into several pieces (at most IOV_MAX; -EINVAL). */
 WEFT_API ssize_t weft_conn_readv(weft_conn *conn, const struct iovec *pieces, int count);
+WEFT_API ssize_t weft_conn_readv_until(weft_conn *conn, const struct iovec *pieces, int count,
+                                       int64_t deadline);
 
 /* Writes all pieces, in order, together. Their size, or as weft_conn_write. Of datagram sockets the
  * first 64 pieces that are not empty make one datagram, the next ones another. */
 WEFT_API ssize_t weft_conn_writev(weft_conn *conn, const struct iovec *pieces, int count);
+WEFT_API ssize_t weft_conn_writev_until(weft_conn *conn, const struct iovec *pieces, int count,
+                                        int64_t deadline);
 
 /* Writes size bytes of a file from offset on without copying them through the program. Fewer are
  * written if the file ends before. The number written, or a negative errno value: how much was
  * written before is not known then. Reading the file may occupy the thread; the P goes to others
  * when it does for long. */
 WEFT_API int64_t weft_conn_sendfile(weft_conn *conn, int file, int64_t offset, size_t size);
+WEFT_API int64_t weft_conn_sendfile_until(weft_conn *conn, int file, int64_t offset, size_t size,
+                                          int64_t deadline);
 
 /* ---- Options ----
  *

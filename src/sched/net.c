@@ -149,9 +149,9 @@ SYS int sys_connected(int fd)
     return errno == ENOTCONN ? -EAGAIN : -errno;
 }
 
-SYS int sys_shutdown_write(int fd)
+SYS int sys_shutdown(int fd, int how)
 {
-    return shutdown(fd, SHUT_WR) == 0 ? 0 : -errno;
+    return shutdown(fd, how) == 0 ? 0 : -errno;
 }
 
 /* Makes fd non-blocking. 0 and what it was. */
@@ -195,25 +195,35 @@ int weft_tcp_listen(const char *address, weft_listener **out)
     return error;
 }
 
-int weft_tcp_accept(weft_listener *listener, weft_conn **out)
+IN_LINE int accept_at(uintptr_t pc, weft_listener *listener, weft_conn **out, int64_t deadline)
 {
     struct poll_desc *desc = &listener->desc, *accepted;
     uint32_t seen;
     int fd;
 
-    int error = begin(desc, POLL_READ, &seen);
+    int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
     if (error)
         return error;
     do
         fd = sys_accept(desc->fd);
-    while (fd == -EAGAIN && (fd = wait(desc, POLL_READ, &seen)) == 0);
-    end(desc, POLL_READ);
+    while (fd == -EAGAIN && (fd = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
+    end_at(pc, desc, POLL_READ);
     if (fd < 0)
         return fd;
-    error = adopt(fd, true, &accepted);
+    error = adopt_at(pc, fd, true, &accepted);
     if (!error)
         *out = (weft_conn *)accepted;
     return error;
+}
+
+int weft_tcp_accept(weft_listener *listener, weft_conn **out)
+{
+    return accept_at(rt_here(), listener, out, WEFT_NEVER);
+}
+
+int weft_tcp_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline)
+{
+    return accept_at(rt_here(), listener, out, deadline);
 }
 
 int weft_listener_port(const weft_listener *listener)
@@ -238,15 +248,13 @@ IN_LINE int finish_connect(uintptr_t pc, struct poll_desc *desc, int64_t deadlin
 {
     uint32_t seen;
 
-    set_deadline_at(pc, desc, POLL_WRITE, deadline, "weft_tcp_dial");
-    int state = begin_at(pc, desc, POLL_WRITE, &seen);
+    int state = begin_at(pc, desc, POLL_WRITE, deadline, &seen);
     if (state)
         return state;
     do
         state = sys_connected(desc->fd);
-    while (state == -EAGAIN && (state = wait_at(pc, desc, POLL_WRITE, &seen)) == 0);
+    while (state == -EAGAIN && (state = wait_at(pc, desc, POLL_WRITE, deadline, &seen)) == 0);
     end_at(pc, desc, POLL_WRITE);
-    set_deadline_at(pc, desc, POLL_WRITE, WEFT_NEVER, "weft_tcp_dial");
     return state;
 }
 
@@ -301,29 +309,40 @@ int weft_conn_from_fd(int fd, weft_conn **out)
     return error;
 }
 
-ssize_t weft_conn_read(weft_conn *conn, void *data, size_t size)
+IN_LINE ssize_t read_at(uintptr_t pc, weft_conn *conn, void *data, size_t size, int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     uint32_t seen;
     ssize_t n;
 
-    int error = begin(desc, POLL_READ, &seen);
+    int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
     if (error)
         return error;
     do
         n = sys_read(desc->fd, data, size);
-    while (n == -EAGAIN && (n = wait(desc, POLL_READ, &seen)) == 0);
-    end(desc, POLL_READ);
+    while (n == -EAGAIN && (n = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
+    end_at(pc, desc, POLL_READ);
     return n;
 }
 
-ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size)
+ssize_t weft_conn_read(weft_conn *conn, void *data, size_t size)
+{
+    return read_at(rt_here(), conn, data, size, WEFT_NEVER);
+}
+
+ssize_t weft_conn_read_until(weft_conn *conn, void *data, size_t size, int64_t deadline)
+{
+    return read_at(rt_here(), conn, data, size, deadline);
+}
+
+IN_LINE ssize_t write_at(uintptr_t pc, weft_conn *conn, const void *data, size_t size,
+                         int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     size_t done = 0;
     uint32_t seen;
 
-    int error = begin(desc, POLL_WRITE, &seen);
+    int error = begin_at(pc, desc, POLL_WRITE, deadline, &seen);
     if (error)
         return error;
     while (done < size && !error) {
@@ -331,12 +350,22 @@ ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size)
         if (n >= 0)
             done += (size_t)n;
         else if (n == -EAGAIN)
-            error = wait(desc, POLL_WRITE, &seen);
+            error = wait_at(pc, desc, POLL_WRITE, deadline, &seen);
         else
             error = (int)n;
     }
-    end(desc, POLL_WRITE);
+    end_at(pc, desc, POLL_WRITE);
     return error ? error : (ssize_t)size;
+}
+
+ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size)
+{
+    return write_at(rt_here(), conn, data, size, WEFT_NEVER);
+}
+
+ssize_t weft_conn_write_until(weft_conn *conn, const void *data, size_t size, int64_t deadline)
+{
+    return write_at(rt_here(), conn, data, size, deadline);
 }
 
 void weft_conn_set_read_deadline(weft_conn *conn, int64_t deadline)
@@ -351,7 +380,12 @@ void weft_conn_set_write_deadline(weft_conn *conn, int64_t deadline)
 
 int weft_conn_shutdown_write(weft_conn *conn)
 {
-    return sys_shutdown_write(conn->desc.fd);
+    return sys_shutdown(conn->desc.fd, SHUT_WR);
+}
+
+int weft_conn_shutdown_read(weft_conn *conn)
+{
+    return sys_shutdown(conn->desc.fd, SHUT_RD);
 }
 
 void weft_conn_close(weft_conn *conn)

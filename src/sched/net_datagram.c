@@ -82,35 +82,59 @@ int weft_conn_port(const weft_conn *conn)
 
 /* ---- Datagrams ---- */
 
-ssize_t weft_conn_sendto(weft_conn *conn, const void *data, size_t size, const weft_peer *to)
+IN_LINE ssize_t sendto_at(uintptr_t pc, weft_conn *conn, const void *data, size_t size,
+                          const weft_peer *to, int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     uint32_t seen;
     ssize_t n;
 
-    int error = begin(desc, POLL_WRITE, &seen);
+    int error = begin_at(pc, desc, POLL_WRITE, deadline, &seen);
     if (error)
         return error;
     do
         n = sys_sendto(desc->fd, data, size, to);
-    while (n == -EAGAIN && (n = wait(desc, POLL_WRITE, &seen)) == 0);
-    end(desc, POLL_WRITE);
+    while (n == -EAGAIN && (n = wait_at(pc, desc, POLL_WRITE, deadline, &seen)) == 0);
+    end_at(pc, desc, POLL_WRITE);
     return n;
 }
 
-ssize_t weft_conn_recvfrom(weft_conn *conn, void *data, size_t size, weft_peer *from)
+ssize_t weft_conn_sendto(weft_conn *conn, const void *data, size_t size, const weft_peer *to)
+{
+    return sendto_at(rt_here(), conn, data, size, to, WEFT_NEVER);
+}
+
+ssize_t weft_conn_sendto_until(weft_conn *conn, const void *data, size_t size, const weft_peer *to,
+                               int64_t deadline)
+{
+    return sendto_at(rt_here(), conn, data, size, to, deadline);
+}
+
+IN_LINE ssize_t recvfrom_at(uintptr_t pc, weft_conn *conn, void *data, size_t size, weft_peer *from,
+                            int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     weft_peer unused;
     uint32_t seen;
     ssize_t n;
 
-    int error = begin(desc, POLL_READ, &seen);
+    int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
     if (error)
         return error;
     do
         n = sys_recvfrom(desc->fd, data, size, from ? from : &unused);
-    while (n == -EAGAIN && (n = wait(desc, POLL_READ, &seen)) == 0);
-    end(desc, POLL_READ);
+    while (n == -EAGAIN && (n = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
+    end_at(pc, desc, POLL_READ);
     return n;
+}
+
+ssize_t weft_conn_recvfrom(weft_conn *conn, void *data, size_t size, weft_peer *from)
+{
+    return recvfrom_at(rt_here(), conn, data, size, from, WEFT_NEVER);
+}
+
+ssize_t weft_conn_recvfrom_until(weft_conn *conn, void *data, size_t size, weft_peer *from,
+                                 int64_t deadline)
+{
+    return recvfrom_at(rt_here(), conn, data, size, from, deadline);
 }

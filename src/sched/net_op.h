@@ -40,31 +40,32 @@ static inline void net_close_fd(int fd)
 }
 
 /* In line, and with an address of the public function's own, so that traces name that function: a
- * symboliser finds the inlined ones, too. The macros after each take it where they are used. */
+ * symboliser finds the inlined ones, too. Functions with forms (`until`) hand it down; the macros
+ * take it where they are used. */
 #define IN_LINE        static inline __attribute__((always_inline))
 #define enter_from(pc) rt_enter_from(__builtin_frame_address(0), (pc))
 
-IN_LINE int begin_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+IN_LINE int begin_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+                     uint32_t *seen)
 {
     struct m *m = enter_from(pc);
     if (!m)
         return -EPERM;
-    int error = poll_begin(&m, desc, mode, seen);
+    int error = poll_begin(&m, desc, mode, deadline, seen);
     rt_exit(m);
     return error;
 }
-#define begin(...) begin_at(rt_here(), __VA_ARGS__)
 
-IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+                    uint32_t *seen)
 {
     struct m *m = enter_from(pc);
     if (!m) /* an attached thread, and the runtime has ended */
         return -EPERM;
-    int error = poll_wait(&m, desc, mode, seen);
+    int error = poll_wait(&m, desc, mode, deadline, seen);
     rt_exit(m);
     return error;
 }
-#define wait(...) wait_at(rt_here(), __VA_ARGS__)
 
 IN_LINE void end_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode)
 {
@@ -75,7 +76,6 @@ IN_LINE void end_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode)
     rt_exit(m);
     net_close_fd(fd);
 }
-#define end(...) end_at(rt_here(), __VA_ARGS__)
 
 IN_LINE void close_desc_at(uintptr_t pc, struct poll_desc *desc, const char *who)
 {

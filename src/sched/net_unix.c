@@ -101,6 +101,11 @@ int weft_unix_accept(weft_listener *listener, weft_conn **out)
     return weft_tcp_accept(listener, out);
 }
 
+int weft_unix_accept_until(weft_listener *listener, weft_conn **out, int64_t deadline)
+{
+    return weft_tcp_accept_until(listener, out, deadline);
+}
+
 /* Connects, and waits while the queue is full. The descriptor or a negative errno value. */
 static int connect_until(const weft_peer *peer, int64_t deadline)
 {
@@ -163,7 +168,8 @@ int weft_unix_pair(bool datagram, weft_conn *out[2])
 
 /* ---- Descriptors ---- */
 
-ssize_t weft_conn_send_fd(weft_conn *conn, const void *data, size_t size, int fd)
+IN_LINE ssize_t send_fd_at(uintptr_t pc, weft_conn *conn, const void *data, size_t size, int fd,
+                           int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     size_t done = 0;
@@ -171,7 +177,7 @@ ssize_t weft_conn_send_fd(weft_conn *conn, const void *data, size_t size, int fd
 
     if (size == 0)
         return -EINVAL;
-    int error = begin(desc, POLL_WRITE, &seen);
+    int error = begin_at(pc, desc, POLL_WRITE, deadline, &seen);
     if (error)
         return error;
     do {
@@ -179,26 +185,48 @@ ssize_t weft_conn_send_fd(weft_conn *conn, const void *data, size_t size, int fd
         if (n >= 0)
             done += (size_t)n;
         else
-            error = n == -EAGAIN ? wait(desc, POLL_WRITE, &seen) : (int)n;
+            error = n == -EAGAIN ? wait_at(pc, desc, POLL_WRITE, deadline, &seen) : (int)n;
         fd = n >= 0 ? -1 : fd; /* it goes with the first byte */
     } while (done < size && !error);
-    end(desc, POLL_WRITE);
+    end_at(pc, desc, POLL_WRITE);
     return error ? error : (ssize_t)size;
 }
 
-ssize_t weft_conn_recv_fd(weft_conn *conn, void *data, size_t size, int *fd)
+ssize_t weft_conn_send_fd(weft_conn *conn, const void *data, size_t size, int fd)
+{
+    return send_fd_at(rt_here(), conn, data, size, fd, WEFT_NEVER);
+}
+
+ssize_t weft_conn_send_fd_until(weft_conn *conn, const void *data, size_t size, int fd,
+                                int64_t deadline)
+{
+    return send_fd_at(rt_here(), conn, data, size, fd, deadline);
+}
+
+IN_LINE ssize_t recv_fd_at(uintptr_t pc, weft_conn *conn, void *data, size_t size, int *fd,
+                           int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     uint32_t seen;
     ssize_t n;
 
     *fd = -1;
-    int error = begin(desc, POLL_READ, &seen);
+    int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
     if (error)
         return error;
     do
         n = sys_recv_fd(desc->fd, data, size, fd);
-    while (n == -EAGAIN && (n = wait(desc, POLL_READ, &seen)) == 0);
-    end(desc, POLL_READ);
+    while (n == -EAGAIN && (n = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
+    end_at(pc, desc, POLL_READ);
     return n;
+}
+
+ssize_t weft_conn_recv_fd(weft_conn *conn, void *data, size_t size, int *fd)
+{
+    return recv_fd_at(rt_here(), conn, data, size, fd, WEFT_NEVER);
+}
+
+ssize_t weft_conn_recv_fd_until(weft_conn *conn, void *data, size_t size, int *fd, int64_t deadline)
+{
+    return recv_fd_at(rt_here(), conn, data, size, fd, deadline);
 }

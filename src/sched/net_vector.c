@@ -77,23 +77,36 @@ static ssize_t write_window(const struct poll_desc *desc, struct iovec *window, 
 
 /* ---- Operations ---- */
 
-ssize_t weft_conn_readv(weft_conn *conn, const struct iovec *pieces, int count)
+IN_LINE ssize_t readv_at(uintptr_t pc, weft_conn *conn, const struct iovec *pieces, int count,
+                         int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     uint32_t seen;
     ssize_t n;
 
-    int error = begin(desc, POLL_READ, &seen);
+    int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
     if (error)
         return error;
     do
         n = sys_readv(desc->fd, pieces, count);
-    while (n == -EAGAIN && (n = wait(desc, POLL_READ, &seen)) == 0);
-    end(desc, POLL_READ);
+    while (n == -EAGAIN && (n = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
+    end_at(pc, desc, POLL_READ);
     return n;
 }
 
-ssize_t weft_conn_writev(weft_conn *conn, const struct iovec *pieces, int count)
+ssize_t weft_conn_readv(weft_conn *conn, const struct iovec *pieces, int count)
+{
+    return readv_at(rt_here(), conn, pieces, count, WEFT_NEVER);
+}
+
+ssize_t weft_conn_readv_until(weft_conn *conn, const struct iovec *pieces, int count,
+                              int64_t deadline)
+{
+    return readv_at(rt_here(), conn, pieces, count, deadline);
+}
+
+IN_LINE ssize_t writev_at(uintptr_t pc, weft_conn *conn, const struct iovec *pieces, int count,
+                          int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     struct iovec window[MAX_WINDOW];
@@ -104,7 +117,7 @@ ssize_t weft_conn_writev(weft_conn *conn, const struct iovec *pieces, int count)
 
     if (count < 0)
         return -EINVAL;
-    int error = begin(desc, POLL_WRITE, &seen);
+    int error = begin_at(pc, desc, POLL_WRITE, deadline, &seen);
     if (error)
         return error;
     while (!error && (there = cursor_window(at, window)) > 0) {
@@ -113,21 +126,33 @@ ssize_t weft_conn_writev(weft_conn *conn, const struct iovec *pieces, int count)
             cursor_advance(&at, (size_t)n);
             total += n;
         } else {
-            error = n == -EAGAIN ? wait(desc, POLL_WRITE, &seen) : (int)n;
+            error = n == -EAGAIN ? wait_at(pc, desc, POLL_WRITE, deadline, &seen) : (int)n;
         }
     }
-    end(desc, POLL_WRITE);
+    end_at(pc, desc, POLL_WRITE);
     return error ? error : total;
 }
 
-int64_t weft_conn_sendfile(weft_conn *conn, int file, int64_t offset, size_t size)
+ssize_t weft_conn_writev(weft_conn *conn, const struct iovec *pieces, int count)
+{
+    return writev_at(rt_here(), conn, pieces, count, WEFT_NEVER);
+}
+
+ssize_t weft_conn_writev_until(weft_conn *conn, const struct iovec *pieces, int count,
+                               int64_t deadline)
+{
+    return writev_at(rt_here(), conn, pieces, count, deadline);
+}
+
+IN_LINE int64_t sendfile_at(uintptr_t pc, weft_conn *conn, int file, int64_t offset, size_t size,
+                            int64_t deadline)
 {
     struct poll_desc *desc = &conn->desc;
     off_t at = offset;
     size_t left = size;
     uint32_t seen;
 
-    int error = begin(desc, POLL_WRITE, &seen);
+    int error = begin_at(pc, desc, POLL_WRITE, deadline, &seen);
     if (error)
         return error;
     while (left > 0 && !error) {
@@ -137,8 +162,19 @@ int64_t weft_conn_sendfile(weft_conn *conn, int file, int64_t offset, size_t siz
         if (n > 0)
             left -= (size_t)n;
         else
-            error = n == -EAGAIN ? wait(desc, POLL_WRITE, &seen) : (int)n;
+            error = n == -EAGAIN ? wait_at(pc, desc, POLL_WRITE, deadline, &seen) : (int)n;
     }
-    end(desc, POLL_WRITE);
+    end_at(pc, desc, POLL_WRITE);
     return error ? error : (int64_t)(size - left);
+}
+
+int64_t weft_conn_sendfile(weft_conn *conn, int file, int64_t offset, size_t size)
+{
+    return sendfile_at(rt_here(), conn, file, offset, size, WEFT_NEVER);
+}
+
+int64_t weft_conn_sendfile_until(weft_conn *conn, int file, int64_t offset, size_t size,
+                                 int64_t deadline)
+{
+    return sendfile_at(rt_here(), conn, file, offset, size, deadline);
 }

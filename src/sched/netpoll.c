@@ -212,10 +212,10 @@ void poll_set_deadline(struct m *m, struct poll_desc *desc, enum poll_mode mode,
 
 /* Parks on a queue of the side. desc->lock is held, and released. */
 static int side_park(struct m **m, struct poll_desc *desc, struct poll_side *side,
-                     struct waiter_queue *q, weft_trace_block_reason reason)
+                     struct waiter_queue *q, int64_t deadline, weft_trace_block_reason reason)
 {
     struct waiter self;
-    struct limit limit = limit_until(*m, WEFT_NEVER);
+    struct limit limit = limit_until(*m, deadline);
     hook_wait_fd(*m, desc->fd, side->mode == POLL_WRITE);
     waiter_init(&self, (*m)->g, NULL, NULL);
     waiters_push(q, &self);
@@ -229,7 +229,7 @@ static int side_park(struct m **m, struct poll_desc *desc, struct poll_side *sid
 }
 
 /* Writes are whole: one writer at a time. desc->lock is held, and released. */
-static int take_turn(struct m **m, struct poll_desc *desc, struct poll_side *side)
+static int take_turn(struct m **m, struct poll_desc *desc, struct poll_side *side, int64_t deadline)
 {
     if (side->busy && side_is_late(side)) {
         lock_release(&desc->lock);
@@ -237,13 +237,14 @@ static int take_turn(struct m **m, struct poll_desc *desc, struct poll_side *sid
     }
     desc->users++;
     if (side->busy) /* poll_end() hands it over; who refuses the turn takes the user away */
-        return side_park(m, desc, side, &side->turns, WEFT_TRACE_BLOCK_SYNC);
+        return side_park(m, desc, side, &side->turns, deadline, WEFT_TRACE_BLOCK_SYNC);
     side->busy = true;
     lock_release(&desc->lock);
     return 0;
 }
 
-int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+               uint32_t *seen)
 {
     struct poll_side *side = &desc->side[mode];
     int result = 0;
@@ -254,7 +255,7 @@ int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32
         return -ECANCELED;
     }
     if (mode == POLL_WRITE) {
-        result = take_turn(m, desc, side);
+        result = take_turn(m, desc, side, deadline);
     } else {
         desc->users++;
         lock_release(&desc->lock);
@@ -263,7 +264,8 @@ int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32
     return result;
 }
 
-int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen)
+int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+              uint32_t *seen)
 {
     struct poll_side *side = &desc->side[mode];
     int result = 0;
@@ -275,7 +277,7 @@ int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_
     else if (side->events == *seen && side_is_late(side))
         result = -ETIMEDOUT;
     else if (side->events == *seen) {
-        result = side_park(m, desc, side, &side->waiters, WEFT_TRACE_BLOCK_NETWORK);
+        result = side_park(m, desc, side, &side->waiters, deadline, WEFT_TRACE_BLOCK_NETWORK);
         *seen = atomic_load_acquire(&side->events); /* invariant 1; pairs with deliver() */
         return result;
     }

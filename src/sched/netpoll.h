@@ -7,8 +7,8 @@
  * waits for a count other than noted. The system calls are made outside the runtime, so that nobody
  * at the border waits for the kernel.
  *
- *     m = rt_enter(); poll_begin(&m, desc, mode, &seen); rt_exit(m);
- *     while (system call says EAGAIN) { m = rt_enter(); poll_wait(&m, desc, mode, &seen);
+ *     m = rt_enter(); poll_begin(&m, desc, mode, deadline, &seen); rt_exit(m);
+ *     while (system call says EAGAIN) { m = rt_enter(); poll_wait(&m, desc, mode, deadline, &seen);
  * rt_exit(m); } m = rt_enter(); fd = poll_end(m, desc, mode); rt_exit(m); if (fd >= 0) close(fd);
  *
  * Invariants
@@ -78,12 +78,15 @@ int poll_open(int fd, bool is_socket, struct poll_desc **out);
  * caller is to close it, else -1: the last operation will. */
 int poll_close(struct m *m, struct poll_desc *desc);
 
-/* An operation begins. A writer waits for the one before. 0, -ECANCELED, -ETIMEDOUT as below. */
-int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen);
+/* An operation begins. A writer waits for the one before. deadline: of this operation, besides that
+ * of the direction. 0, -ECANCELED, -ETIMEDOUT as below. */
+int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+               uint32_t *seen);
 
 /* Waits until there is an event that is not in *seen, and notes it. 0: try again; -ECANCELED
  * (closed, or the caller's context has ended), -ETIMEDOUT. */
-int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, uint32_t *seen);
+int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
+              uint32_t *seen);
 
 /* The operation ends. Returns as poll_close does. */
 int poll_end(struct m *m, struct poll_desc *desc, enum poll_mode mode);
