@@ -36,13 +36,18 @@ WEFT_API WEFT_MUST_USE int weft_export_folded(const weft_profile *profile, weft_
 /*
  * Perfetto's protobuf stream of track events: procs, threads and goroutines as tracks with slices,
  * regions nested below their goroutine, tasks, collections and stops of the world as tracks, logs
- * as instants, counters for the heap and the goroutines in each state, and flows from a wake-up to
- * where the woken goroutine runs. Source: perfetto.dev, "Synthetic track events".
+ * as instants, CPU samples as instants of their thread, counters for the heap and the goroutines in
+ * each state, and flows from a wake-up to where the woken goroutine runs. Slices and samples have
+ * their call stacks, of which the viewer (since 2025) makes flame graphs. Source: perfetto.dev,
+ * "Synthetic track events".
  */
 WEFT_API WEFT_MUST_USE int weft_export_perfetto(weft_reader *reader, weft_write_fn write,
                                                 void *context);
 
-/* The same as Chrome's JSON, which chrome://tracing and other viewers open. */
+/*
+ * The same as Chrome's JSON, which chrome://tracing and other viewers open. Source: the "Trace
+ * Event Format" of catapult.
+ */
 WEFT_API WEFT_MUST_USE int weft_export_chrome(weft_reader *reader, weft_write_fn write,
                                               void *context);
 

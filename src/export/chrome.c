@@ -153,12 +153,31 @@ static void put_frame(struct chrome *chrome, const char *before, uint32_t stack,
     export_put(&chrome->output, text, (size_t)size);
 }
 
+/* The functions of a stack, innermost first, for viewers that do not follow frames. */
+static void put_functions(struct chrome *chrome, uint32_t stack)
+{
+    size_t depth = analysis_intern_depth(&chrome->intern, stack);
+    for (size_t i = 0; i < depth; i++) {
+        weft_place place;
+        if (analysis_intern_place(&chrome->intern, stack, i, &place) != 0)
+            break;
+        if (i)
+            put(chrome, "\\n");
+        put_escaped(chrome, place.function);
+    }
+}
+
+static void put_stack(struct chrome *chrome, uint32_t stack)
+{
+    if (!stack)
+        return;
+    note_stack(chrome, stack);
+    put_frame(chrome, ",\"sf\":", stack, 0);
+}
+
 static void put_details(struct chrome *chrome, const struct scene_slice *slice)
 {
-    if (slice->stack) {
-        note_stack(chrome, slice->stack);
-        put_frame(chrome, ",\"sf\":", slice->stack, 0);
-    }
+    put_stack(chrome, slice->stack);
     if (slice->g != WEFT_ID_NONE) {
         put_number(chrome, ",\"args\":{\"goroutine\":", slice->g);
         put(chrome, "}");
@@ -228,6 +247,27 @@ static void sink_log(void *sink, uint64_t g, int64_t time, uint32_t category, we
 static void sink_flow(void *sink, uint64_t g, int64_t time, uint64_t flow)
 {
     put_flow(sink, "s", (struct scene_track){SCENE_GOROUTINE, g}, time, flow);
+}
+
+/*
+ * An instant: sample events ("P") are shown by chrome://tracing alone, and of instants no viewer
+ * shows the frames, but all show the arguments.
+ */
+static void sink_sample(void *sink, struct scene_track track, int64_t time, uint32_t stack,
+                        uint64_t g)
+{
+    struct chrome *chrome = sink;
+    begin_event(chrome, "i", track.kind, track.id);
+    put_time(chrome, time);
+    put(chrome, ",\"s\":\"t\",\"cat\":\"cpu\",\"name\":\"CPU sample\"");
+    put_stack(chrome, stack);
+    put(chrome, ",\"args\":{\"stack\":\"");
+    put_functions(chrome, stack);
+    put(chrome, "\"");
+    if (g != WEFT_ID_NONE)
+        put_number(chrome, ",\"goroutine\":", g);
+    put(chrome, "}");
+    end_event(chrome);
 }
 
 static void put_counter(struct chrome *chrome, const char *name, int64_t time)
@@ -305,8 +345,8 @@ static void put_tail(struct chrome *chrome)
 
 static int export_all(struct chrome *chrome, weft_reader *reader)
 {
-    static const struct scene_sink sink = {sink_track, sink_begin,   sink_end,  sink_log,
-                                           sink_flow,  sink_counter, sink_clock};
+    static const struct scene_sink sink = {sink_track, sink_begin,  sink_end,     sink_log,
+                                           sink_flow,  sink_sample, sink_counter, sink_clock};
     put(chrome, "{\"traceEvents\":[");
     int status = scene_show(reader, &chrome->intern, &sink, chrome);
     put_tail(chrome);

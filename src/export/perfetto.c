@@ -3,8 +3,13 @@
  * A scene as a stream of Perfetto's TracePackets. Source: perfetto.dev, "Synthetic track events";
  * tests/export/perfetto.proto has the part of the schema that is written here.
  *
- * Names of slices, and stacks as texts, are written once, with a number, in the packet that needs
- * them first (interned data); all packets are of one sequence, so the numbers hold to the end.
+ * Names, frames and stacks are written once, with a number, in the packet that needs them first
+ * (interned data); all packets are of one sequence, so the numbers hold to the end.
+ *
+ * Rejected: CPU samples as packets of a profiler (PerfSample, StreamingProfilePacket). They are
+ * those of threads of processes, which the trace does not tell, so the viewer would show them
+ * apart from the threads' tracks, and their form is not a documented interface. An instant of the
+ * thread's track with a call stack is; of those in a selection the viewer makes a flame graph.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,15 +45,22 @@ enum {
     EVENT_VALUE = 30,
     EVENT_FLOW = 47,
     EVENT_FLOW_END = 48,
+    EVENT_STACK = 56,
     INTERNED_NAME = 2,
     INTERNED_KEY = 3,
-    INTERNED_TEXT = 29,
+    INTERNED_FUNCTION = 5,
+    INTERNED_FRAME = 6,
+    INTERNED_STACK = 7,
+    INTERNED_FILE = 18,
     ENTRY_NUMBER = 1,
     ENTRY_TEXT = 2,
+    FRAME_FUNCTION = 2,
+    FRAME_FILE = 5,
+    FRAME_LINE = 6,
+    STACK_FRAME = 2,
     ANNOTATION_KEY = 1,
     ANNOTATION_UINT = 3,
     ANNOTATION_STRING = 6,
-    ANNOTATION_TEXT = 17,
 };
 
 enum { TYPE_BEGIN = 1, TYPE_END = 2, TYPE_INSTANT = 3, TYPE_COUNTER = 4 };
@@ -57,8 +69,8 @@ enum { FLAG_CLEARED = 1, FLAG_NEEDS_STATE = 2 };
 enum { CLOCK_REALTIME = 1, CLOCK_MONOTONIC = 3, CLOCK_BOOTTIME = 6 };
 
 /* Keys of annotations, interned under these numbers. */
-enum { KEY_STACK = 1, KEY_GOROUTINE, KEY_MESSAGE, KEYS };
-static const char *const keys[KEYS] = {"", "stack", "goroutine", "message"};
+enum { KEY_GOROUTINE = 1, KEY_MESSAGE, KEYS };
+static const char *const keys[KEYS] = {"", "goroutine", "message"};
 
 #define SEQUENCE 1
 
@@ -74,7 +86,7 @@ struct perfetto {
     struct export_output output;
     struct analysis_intern intern;
     struct protobuf packet, part, entry, interned;
-    struct seen names, stacks; /* that were written */
+    struct seen names, functions, files, frames, stacks; /* that were written */
     bool failed, groups[SCENE_KINDS], counters;
 };
 
@@ -148,31 +160,68 @@ static void intern(struct perfetto *perfetto, unsigned field, uint64_t number, w
     protobuf_part(&perfetto->interned, field, &perfetto->entry);
 }
 
-/* All functions of a stack, innermost first, one a line. */
-static void intern_stack(struct perfetto *perfetto, uint32_t stack)
+/* The number of a text; it goes along if it is new. Numbers are not 0. */
+static uint64_t text_number(struct perfetto *perfetto, struct seen *seen, unsigned field,
+                            uint32_t text)
 {
-    struct protobuf text = {0};
-    size_t depth = analysis_intern_depth(&perfetto->intern, stack);
-    for (size_t i = 0; i < depth; i++) {
-        weft_place place;
-        if (analysis_intern_place(&perfetto->intern, stack, i, &place) != 0)
-            break;
-        if (i)
-            protobuf_raw(&text, "\n", 1);
-        protobuf_raw(&text, place.function.data, place.function.size);
-    }
-    perfetto->failed |= text.failed;
-    intern(perfetto, INTERNED_TEXT, stack, (weft_text){(char *)text.at, text.size});
-    free(text.at);
+    if (is_new(perfetto, seen, text))
+        intern(perfetto, field, (uint64_t)text + 1, analysis_intern_get(&perfetto->intern, text));
+    return (uint64_t)text + 1;
 }
 
-/* The number of a name, for events; its text goes along if it is new. Numbers are not 0. */
+/* For names of events. */
 static uint64_t name_number(struct perfetto *perfetto, uint32_t name)
 {
-    if (is_new(perfetto, &perfetto->names, name))
-        intern(perfetto, INTERNED_NAME, (uint64_t)name + 1,
-               analysis_intern_get(&perfetto->intern, name));
-    return (uint64_t)name + 1;
+    return text_number(perfetto, &perfetto->names, INTERNED_NAME, name);
+}
+
+static void put_name(struct perfetto *perfetto, const char *name)
+{
+    uint32_t text = reader_pool_add(&perfetto->intern.texts, name, strlen(name));
+    if (text == READER_ABSENT)
+        perfetto->failed = true;
+    else
+        protobuf_number(&perfetto->part, EVENT_NAME, name_number(perfetto, text));
+}
+
+/* Frames have no mapping: the trace does not tell the program's modules. */
+static void intern_frame(struct perfetto *perfetto, uint32_t index)
+{
+    const struct analysis_frame *frame = &perfetto->intern.frames.at[index];
+    uint64_t function =
+        text_number(perfetto, &perfetto->functions, INTERNED_FUNCTION, frame->function);
+    uint64_t file = text_number(perfetto, &perfetto->files, INTERNED_FILE, frame->file);
+    perfetto->entry.size = 0;
+    protobuf_number(&perfetto->entry, ENTRY_NUMBER, (uint64_t)index + 1);
+    protobuf_number(&perfetto->entry, FRAME_FUNCTION, function);
+    protobuf_number(&perfetto->entry, FRAME_FILE, file);
+    protobuf_number(&perfetto->entry, FRAME_LINE, (uint32_t)frame->line);
+    protobuf_part(&perfetto->interned, INTERNED_FRAME, &perfetto->entry);
+}
+
+/* Outermost first. */
+static void intern_stack(struct perfetto *perfetto, uint32_t stack)
+{
+    const struct analysis_stack *of = &perfetto->intern.stacks.at[stack];
+    const uint32_t *frames = perfetto->intern.stack_frames.at + of->first;
+    for (uint32_t i = 0; i < of->count; i++)
+        if (is_new(perfetto, &perfetto->frames, frames[i]))
+            intern_frame(perfetto, frames[i]);
+    perfetto->entry.size = 0;
+    protobuf_number(&perfetto->entry, ENTRY_NUMBER, stack);
+    for (uint32_t i = of->count; i-- > 0;)
+        protobuf_number(&perfetto->entry, STACK_FRAME, (uint64_t)frames[i] + 1);
+    protobuf_part(&perfetto->interned, INTERNED_STACK, &perfetto->entry);
+}
+
+/* Stack 0 is none. */
+static void put_stack(struct perfetto *perfetto, uint32_t stack)
+{
+    if (!stack)
+        return;
+    if (is_new(perfetto, &perfetto->stacks, stack))
+        intern_stack(perfetto, stack);
+    protobuf_number(&perfetto->part, EVENT_STACK, stack);
 }
 
 /* -------- events -------- */
@@ -195,11 +244,13 @@ static void end_event(struct perfetto *perfetto, int64_t time)
     write_packet(perfetto);
 }
 
-static void annotate(struct perfetto *perfetto, unsigned key, unsigned field, uint64_t value)
+static void put_goroutine(struct perfetto *perfetto, uint64_t g)
 {
+    if (g == WEFT_ID_NONE)
+        return;
     perfetto->entry.size = 0;
-    protobuf_number(&perfetto->entry, ANNOTATION_KEY, key);
-    protobuf_number(&perfetto->entry, field, value);
+    protobuf_number(&perfetto->entry, ANNOTATION_KEY, KEY_GOROUTINE);
+    protobuf_number(&perfetto->entry, ANNOTATION_UINT, g);
     protobuf_part(&perfetto->part, EVENT_ANNOTATION, &perfetto->entry);
 }
 
@@ -208,13 +259,8 @@ static void sink_begin(void *sink, const struct scene_slice *slice)
     struct perfetto *perfetto = sink;
     begin_event(perfetto, TYPE_BEGIN, uuid(slice->track));
     protobuf_number(&perfetto->part, EVENT_NAME, name_number(perfetto, slice->name));
-    if (slice->stack) {
-        if (is_new(perfetto, &perfetto->stacks, slice->stack))
-            intern_stack(perfetto, slice->stack);
-        annotate(perfetto, KEY_STACK, ANNOTATION_TEXT, slice->stack);
-    }
-    if (slice->g != WEFT_ID_NONE)
-        annotate(perfetto, KEY_GOROUTINE, ANNOTATION_UINT, slice->g);
+    put_stack(perfetto, slice->stack);
+    put_goroutine(perfetto, slice->g);
     if (slice->flow)
         protobuf_fixed64(&perfetto->part, EVENT_FLOW_END, slice->flow);
     end_event(perfetto, slice->time);
@@ -241,14 +287,20 @@ static void sink_log(void *sink, uint64_t g, int64_t time, uint32_t category, we
 static void sink_flow(void *sink, uint64_t g, int64_t time, uint64_t flow)
 {
     struct perfetto *perfetto = sink;
-    uint32_t name = reader_pool_add(&perfetto->intern.texts, "wakes", 5);
-    if (name == READER_ABSENT) {
-        perfetto->failed = true;
-        return;
-    }
     begin_event(perfetto, TYPE_INSTANT, uuid_of(SCENE_GOROUTINE, g));
-    protobuf_number(&perfetto->part, EVENT_NAME, name_number(perfetto, name));
+    put_name(perfetto, "wakes");
     protobuf_fixed64(&perfetto->part, EVENT_FLOW, flow);
+    end_event(perfetto, time);
+}
+
+static void sink_sample(void *sink, struct scene_track track, int64_t time, uint32_t stack,
+                        uint64_t g)
+{
+    struct perfetto *perfetto = sink;
+    begin_event(perfetto, TYPE_INSTANT, uuid(track));
+    put_name(perfetto, "CPU sample");
+    put_stack(perfetto, stack);
+    put_goroutine(perfetto, g);
     end_event(perfetto, time);
 }
 
@@ -351,8 +403,8 @@ static void sink_clock(void *sink, const struct scene_clock *clock)
 
 static int export_all(struct perfetto *perfetto, weft_reader *reader)
 {
-    static const struct scene_sink sink = {sink_track, sink_begin,   sink_end,  sink_log,
-                                           sink_flow,  sink_counter, sink_clock};
+    static const struct scene_sink sink = {sink_track, sink_begin,  sink_end,     sink_log,
+                                           sink_flow,  sink_sample, sink_counter, sink_clock};
     write_head(perfetto);
     int status = scene_show(reader, &perfetto->intern, &sink, perfetto);
     if (perfetto->failed || perfetto->part.failed)
@@ -376,8 +428,10 @@ int weft_export_perfetto(weft_reader *reader, weft_write_fn write, void *context
     free(perfetto->part.at);
     free(perfetto->entry.at);
     free(perfetto->interned.at);
-    READER_VEC_FINI(&perfetto->names.numbers);
-    READER_VEC_FINI(&perfetto->stacks.numbers);
+    struct seen *seen[] = {&perfetto->names, &perfetto->functions, &perfetto->files,
+                           &perfetto->frames, &perfetto->stacks};
+    for (unsigned i = 0; i < sizeof seen / sizeof *seen; i++)
+        READER_VEC_FINI(&seen[i]->numbers);
     free(perfetto);
     return status;
 }

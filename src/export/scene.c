@@ -83,7 +83,8 @@ static void declare(struct scene *scene, enum scene_kind kind, uint64_t id, cons
 /* "P3", "M1234", or a fixed name. */
 static void declare_lane(struct scene *scene, struct scene_track track)
 {
-    static const char *const runtime[] = {"Garbage collector", "Stop the world"};
+    static const char *const runtime[] = {"Garbage collector", "Stop the world",
+                                          "CPU samples of other threads"};
     char name[32];
     int size;
     if (track.kind == SCENE_RUNTIME)
@@ -408,6 +409,20 @@ static int write_log(struct scene *scene, const weft_event *event)
     return 0;
 }
 
+static int sample(struct scene *scene, const weft_event *event)
+{
+    struct scene_track track = {SCENE_THREAD, event->m};
+    if (event->m == WEFT_ID_NONE)
+        track = (struct scene_track){SCENE_RUNTIME, SCENE_OTHER_THREADS};
+    struct lane *lane = lane_get(scene, track);
+    uint32_t stack = analysis_intern_stack(scene->intern, event->stack);
+    if (!lane || stack == READER_ABSENT)
+        return -ENOMEM;
+    scene->sink->sample(scene->context, track, not_before(&lane->last, event->time), stack,
+                        event->g);
+    return 0;
+}
+
 /* -------- the whole -------- */
 
 static int show_event(struct scene *scene, const weft_event *event)
@@ -437,6 +452,8 @@ static int show_event(struct scene *scene, const weft_event *event)
     case WEFT_EVENT_METRIC:
         metric(scene, event);
         return 0;
+    case WEFT_EVENT_STACK_SAMPLE:
+        return sample(scene, event);
     default:
         return 0;
     }

@@ -27,7 +27,8 @@ enum scene_kind {
     SCENE_KINDS
 };
 
-enum scene_runtime { SCENE_COLLECTOR, SCENE_STOPS };
+/* The last: samples of threads that the trace does not know. */
+enum scene_runtime { SCENE_COLLECTOR, SCENE_STOPS, SCENE_OTHER_THREADS };
 
 enum scene_counter { SCENE_HEAP, SCENE_HEAP_GOAL, SCENE_PROCS, SCENE_STATES, SCENE_COUNTERS };
 
@@ -60,6 +61,8 @@ struct scene_sink {
     void (*end)(void *sink, struct scene_track track, int64_t time);
     void (*log)(void *sink, uint64_t g, int64_t time, uint32_t category, weft_text message);
     void (*flow)(void *sink, uint64_t g, int64_t time, uint64_t flow); /* a flow begins */
+    /* A CPU sample; the slice that is under way may be another goroutine's. */
+    void (*sample)(void *sink, struct scene_track track, int64_t time, uint32_t stack, uint64_t g);
     /* SCENE_STATES has WEFT_SPENT_LIMIT values, the others one. */
     void (*counter)(void *sink, enum scene_counter counter, int64_t time, const uint64_t *values);
     void (*clock)(void *sink, const struct scene_clock *clock);

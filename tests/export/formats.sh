@@ -17,7 +17,7 @@ complain() { echo "$*"; failed=1; }
 
 for program in squares hog; do
     [ ! -x "$examples/$program" ] ||
-        WEFT_TRACE=weft_$program.trace WEFT_PROCS=3 "$examples/$program" >/dev/null
+        WEFT_TRACE=weft_$program.trace WEFT_TRACE_CPU=1000 WEFT_PROCS=3 "$examples/$program" >/dev/null
 done
 if [ -x "$go/workload" ]; then
     "$go/workload" -o go.trace -for 1ms
@@ -28,6 +28,15 @@ fi
 # Where the machine is busy the Go program runs longer: what is too much for jq is left out.
 small() { [ "$(wc -c <"$1")" -lt 400000 ] || { echo "$1: too large to check as text" >&2; return 1; }; }
 
+# What the tables have of it: the first line of both formats' summaries, but for the arrows.
+count() { "$tool" query --format csv "$1" "SELECT count(*) FROM $2" | tail -n 1; }
+counts() {
+    echo "$(count "$1" intervals) states, $(count "$1" "events WHERE kind = 'RegionBegin'") regions," \
+        "$(count "$1" "events WHERE kind = 'TaskBegin'") tasks," \
+        "$(count "$1" "ranges WHERE resource IS NULL OR name LIKE 'stop-the-world%'") ranges," \
+        "$(count "$1" logs) logs, $(count "$1" samples) samples,"
+}
+
 perfetto() {
     "$tool" export --to perfetto -o out "$1" || complain "$1: perfetto fails"
     if command -v protoc >/dev/null; then
@@ -35,6 +44,7 @@ perfetto() {
             complain "$1: protoc does not take it"
         awk -f "$here/perfetto_rules.awk" text >said || failed=1
         sed "s|^|$1: perfetto: |" said
+        head -n 1 said >perfetto_counts
     else
         echo "SKIPPED: no protoc: Perfetto's output was NOT checked" >&2
     fi
@@ -51,10 +61,17 @@ chrome() {
         # Stacks are written once, at the end, and each that is named is there.
         jq -r '.stackFrames as $frames | [.traceEvents[] | .sf // empty] | unique | map(select($frames[.] | not))[]' out >text
         [ ! -s text ] || complain "$1: $(wc -l <text) stacks are missing"
-        # As many slices as goroutines have stays.
-        want=$("$tool" query --format csv "$1" 'SELECT count(*) FROM intervals' | tail -n 1) || want=
-        have=$(sed -n 's/.* slices, \(.*\) of them states.*/\1/p' said)
-        [ "$want" = "$have" ] || [ -z "$want" ] || complain "$1: $have slices, but $want intervals"
+        # Both formats have the same, and as much as the tables.
+        head -n 1 said >chrome_counts
+        [ ! -s perfetto_counts ] || cmp -s perfetto_counts chrome_counts ||
+            complain "$1: perfetto has $(cat perfetto_counts), chrome $(cat chrome_counts)"
+        "$tool" query --schema >text 2>&1 || return 0
+        want=$(counts "$1")
+        grep -qF "$want" chrome_counts || complain "$1: $(cat chrome_counts), but $want in the tables"
+        # An arrow without end is that of a goroutine which does not run any more.
+        open=$(sed 's/.* arrows, \([0-9]*\) of them without end/\1/' chrome_counts)
+        [ "$open" -le "$(count "$1" "intervals WHERE state = 'runnable' AND NOT whole")" ] ||
+            complain "$1: $open arrows have no end"
     else
         echo "SKIPPED: no jq: Chrome's output was NOT checked" >&2
     fi
@@ -117,5 +134,5 @@ usage --to csv --table odd -o - "$first"
 status=0
 "$tool" export --to perfetto -o no/such/folder/x "$first" 2>err || status=$?
 [ $status = 1 ] && grep -q 'cannot write' err || complain "an output that cannot be: $status"
-rm -rf out text said columns db csv err cut cut.* plain.json plain.json.gz
+rm -rf out text said columns perfetto_counts chrome_counts db csv err cut cut.* plain.json plain.json.gz
 exit $failed

@@ -11,31 +11,48 @@
 
 typedef int (*export_fn)(weft_reader *reader, weft_write_fn write, void *context);
 
-static struct table_input input;
+/* Samples of G1 on thread 7, of a thread that is not known, and of one that has no stack. */
+static const char sampled_trace[] = "Trace Go1.26\n" TABLE_CLOCK(1, 1000) TABLE_STRINGS(1, 1000)
+    TABLE_STACKS(1, 1000) "EventBatch gen=1 m=" NO_ID " time=1000 size=auto\nCPUSamples\n"
+                          "CPUSample time=1010 m=7 p=0 g=1 stack=1\n"
+                          "CPUSample time=1011 m=" NO_ID " p=" NO_ID " g=0 stack=2\n"
+                          "CPUSample time=1012 m=7 p=0 g=1 stack=0\n"
+                          "EventBatch gen=1 m=7 time=1000 size=auto\n"
+                          "ProcStatus dt=1 p=0 pstatus=1\nGoStatus dt=1 g=1 m=7 gstatus=2\n"
+                          "GoBlock dt=20 reason_string=1 stack=1\n" END;
+
+static struct table_input input, sampled;
 
 static int setup(void **state)
 {
     (void)state;
-    return table_input_make(&input, table_trace, sizeof table_trace - 1);
+    return table_input_make(&input, table_trace, sizeof table_trace - 1) ||
+           table_input_make(&sampled, sampled_trace, sizeof sampled_trace - 1);
 }
 
 static int teardown(void **state)
 {
     (void)state;
     free(input.bytes.data);
+    free(sampled.bytes.data);
     return 0;
 }
 
 /* The output as a string, to be freed. */
-static char *output_of(export_fn convert, int want)
+static char *output_of_input(struct table_input *from, export_fn convert, int want)
 {
     weft_reader *reader;
     struct memory out = {0};
-    assert_int_equal(table_open_view(&input, &reader), 0);
+    assert_int_equal(table_open_view(from, &reader), 0);
     assert_int_equal(convert(reader, memory_write, &out), want);
     weft_reader_free(reader);
     assert_int_equal(memory_write(&out, "", 1), 0);
     return (char *)out.data;
+}
+
+static char *output_of(export_fn convert, int want)
+{
+    return output_of_input(&input, convert, want);
 }
 
 static void has(const char *text, const char *part)
@@ -92,21 +109,53 @@ static void chrome_has_tracks_slices_and_arrows(void **state)
     free(text);
 }
 
+static void chrome_has_samples_as_instants_with_stacks(void **state)
+{
+    (void)state;
+    char *text = output_of_input(&sampled, weft_export_chrome, 0);
+    has(text,
+        "{\"ph\":\"i\",\"pid\":2,\"tid\":7,\"ts\":1.010,\"s\":\"t\",\"cat\":\"cpu\",\"name\":"
+        "\"CPU sample\",\"sf\":\"1.0\",\"args\":{\"stack\":\"leaf\\nroot\",\"goroutine\":1}}");
+    has(text, "{\"ph\":\"i\",\"pid\":6,\"tid\":2,\"ts\":1.011,\"s\":\"t\",\"cat\":\"cpu\",\"name\":"
+              "\"CPU sample\",\"sf\":\"2.0\",\"args\":{\"stack\":\"root\"}}");
+    has(text,
+        "\"ts\":1.012,\"s\":\"t\",\"cat\":\"cpu\",\"name\":\"CPU sample\",\"args\":{\"stack\":\"\","
+        "\"goroutine\":1}}");
+    has(text, "\"args\":{\"name\":\"CPU samples of other threads\"}");
+    has(text, "\"2.0\":{\"category\":\"\",\"name\":\"root\"}");
+    free(text);
+}
+
+/* How often bytes are in the output in Perfetto's format. */
+static size_t count_in_perfetto(struct table_input *from, const void *part, size_t size)
+{
+    weft_reader *reader;
+    struct memory out = {0};
+    assert_int_equal(table_open_view(from, &reader), 0);
+    assert_int_equal(weft_export_perfetto(reader, memory_write, &out), 0);
+    weft_reader_free(reader);
+    assert_int_equal(out.data[0], 0x0a); /* field 1, a message: a packet */
+    size_t seen = 0;
+    for (size_t i = 0; i + size <= out.size; i++)
+        seen += memcmp(out.data + i, part, size) == 0;
+    free(out.data);
+    return seen;
+}
+
 static void perfetto_interns_its_names(void **state)
 {
     (void)state;
-    weft_reader *reader;
-    struct memory out = {0};
-    assert_int_equal(table_open_view(&input, &reader), 0);
-    assert_int_equal(weft_export_perfetto(reader, memory_write, &out), 0);
-    weft_reader_free(reader);
-    size_t seen = 0;
-    static const char name[] = "blocked: sync";
-    for (size_t i = 0; i + sizeof name - 1 <= out.size; i++)
-        seen += memcmp(out.data + i, name, sizeof name - 1) == 0;
-    assert_int_equal(seen, 1);
-    assert_int_equal(out.data[0], 0x0a); /* field 1, a message: a packet */
-    free(out.data);
+    assert_int_equal(count_in_perfetto(&input, "blocked: sync", 13), 1);
+    assert_int_equal(count_in_perfetto(&input, "leaf", 4), 1);
+}
+
+static void perfetto_has_samples_with_stacks(void **state)
+{
+    (void)state;
+    /* Field 56 of an event, a varint: the stack. G1's is also that of where it blocked. */
+    assert_int_equal(count_in_perfetto(&sampled, "\xc0\x03\x01", 3), 2);
+    assert_int_equal(count_in_perfetto(&sampled, "\xc0\x03\x02", 3), 1);
+    assert_int_equal(count_in_perfetto(&sampled, "CPU sample", 10), 2); /* the track's name, too */
 }
 
 static void a_bad_trace_ends_the_output_properly(void **state)
@@ -144,7 +193,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folded_states_add_up),
         cmocka_unit_test(chrome_has_tracks_slices_and_arrows),
+        cmocka_unit_test(chrome_has_samples_as_instants_with_stacks),
         cmocka_unit_test(perfetto_interns_its_names),
+        cmocka_unit_test(perfetto_has_samples_with_stacks),
         cmocka_unit_test(a_bad_trace_ends_the_output_properly),
         cmocka_unit_test(output_that_is_refused_is_told),
     };
