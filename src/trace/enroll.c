@@ -33,8 +33,20 @@ static void renew(weft_trace_m *m, struct trace_stack_cache *cache)
     atomic_store_relaxed(&m->tid, base_thread_id());
 }
 
+static bool is_registered(weft_tracer *tracer, const weft_trace_m *m)
+{
+    lock_acquire(&tracer->ms_lock);
+    bool registered = m->link != NULL;
+    lock_release(&tracer->ms_lock);
+    return registered;
+}
+
 int weft_trace_m_register(weft_tracer *tracer, weft_trace_m *m)
 {
+    if (!tracer || !m)
+        return -EINVAL;
+    if (is_registered(tracer, m)) /* a second time it would follow itself on the list */
+        return -EALREADY;
     struct trace_stack_cache *cache = trace_stack_cache_new();
     if (!cache)
         return -ENOMEM;

@@ -40,9 +40,18 @@ static bool heap_is_sound(const weft_trace_heap *heap)
     return !heap || (heap->page_size && heap->object_align && heap->stack_min);
 }
 
+/* Everything is there that is not optional. */
+static bool host_is_whole(const weft_trace_host *host)
+{
+    return host->size >= sizeof *host && host->thread_start && host->thread_stop && host->attach &&
+           host->detach && host->world_hold && host->world_release && host->world_stop &&
+           host->world_start && host->proc_count && host->each_p && host->each_dead_p &&
+           host->each_g;
+}
+
 int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
 {
-    if (!host || !result || host->size < sizeof *host || !heap_is_sound(host->heap))
+    if (!host || !result || !host_is_whole(host) || !heap_is_sound(host->heap))
         return -EINVAL;
     base_fence_init();
     base_clock_init();
@@ -66,6 +75,8 @@ int weft_tracer_new(const weft_trace_host *host, weft_tracer **result)
 int weft_tracer_flight(weft_tracer *tracer, const char *path, size_t bytes)
 {
     trace_flight *flight;
+    if (!tracer || !path)
+        return -EINVAL;
     lock_acquire(&tracer->commands_lock);
     int rc = tracer->thread_running || tracer->arena.flight ? -EBUSY : 0;
     if (rc == 0)
