@@ -15,6 +15,7 @@
 #include <weft/trace_host.h>
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ typedef struct proc {
 typedef struct worker {
     weft_trace_m m; /* [T] */
     pthread_t thread;
-    proc *proc;
+    proc *proc; /* these two are also read by the signal handler, atomically */
     task *task;
     int parked; /* at a safepoint, or without work */
     void *stack_end;
@@ -83,6 +84,16 @@ static __thread worker *self;
 static void set_status(task *t, int status)
 {
     __atomic_store_n(&t->status, status, __ATOMIC_RELAXED);
+}
+
+static void set_task(worker *w, task *t)
+{
+    __atomic_store_n(&w->task, t, __ATOMIC_RELAXED);
+}
+
+static void set_proc(worker *w, proc *p)
+{
+    __atomic_store_n(&w->proc, p, __ATOMIC_RELAXED);
 }
 
 static weft_trace_context context(const worker *w)
@@ -135,7 +146,7 @@ static task *task_new(step_fn run)
 static void task_start(worker *w, task *t)
 {
     weft_trace_section section;
-    w->task = t;
+    set_task(w, t);
     set_status(t, WEFT_TRACE_G_RUNNING); /* before the section: the one change that is */
     if (weft_trace_enter(pool.tracer, &w->m, &section)) {
         weft_trace_go_start(&section, context(w));
@@ -155,7 +166,7 @@ static void task_leave(worker *w, int status, weft_trace_block_reason reason)
     else if (open)
         weft_trace_go_destroy(&section, context(w));
     set_status(w->task, status);
-    w->task = NULL;
+    set_task(w, NULL);
     if (open)
         weft_trace_leave(&section);
 }
@@ -176,7 +187,7 @@ static void task_wake(task *t)
 static void proc_take(worker *w, proc *p)
 {
     weft_trace_section section;
-    w->proc = p;
+    set_proc(w, p);
     p->worker = w;
     if (weft_trace_enter(pool.tracer, &w->m, &section)) {
         weft_trace_proc_start(&section, context(w));
@@ -191,7 +202,7 @@ static void proc_drop(worker *w)
     if (open)
         weft_trace_proc_stop(&section, context(w));
     w->proc->worker = NULL;
-    w->proc = NULL;
+    set_proc(w, NULL);
     if (open)
         weft_trace_leave(&section);
 }
@@ -394,6 +405,19 @@ static void host_each_g(void *unused, bool stacks,
     view_task(&pool.system, fn, arg);
 }
 
+/* In a signal handler, in the middle of anything: two loads. Tasks are never freed. */
+static void host_running(void *unused, weft_trace_m *m, const void *sp, weft_trace_running *out)
+{
+    worker *w = (worker *)(void *)((char *)m - offsetof(worker, m));
+    const proc *p = __atomic_load_n(&w->proc, __ATOMIC_RELAXED);
+    const task *t = __atomic_load_n(&w->task, __ATOMIC_RELAXED);
+    (void)unused, (void)sp; /* every task runs on its worker's own stack */
+    if (p)
+        out->p = p->p.id;
+    if (t)
+        out->g = t->g.id;
+}
+
 static const weft_trace_host host = {.size = sizeof host,
                                      .thread_start = host_thread_start,
                                      .thread_stop = host_thread_stop,
@@ -406,7 +430,8 @@ static const weft_trace_host host = {.size = sizeof host,
                                      .proc_count = host_proc_count,
                                      .each_p = host_each_p,
                                      .each_dead_p = host_each_dead_p,
-                                     .each_g = host_each_g};
+                                     .each_g = host_each_g,
+                                     .running = host_running};
 
 /* ---- Something to do ---- */
 
@@ -497,7 +522,8 @@ int main(int argc, char **argv)
 {
     const char *path = argc > 1 ? argv[1] : getenv("WEFT_TRACE");
     const char *format = getenv("WEFT_TRACE_FORMAT");
-    weft_trace_options options = {.size = sizeof options, .generation_ns = 20000000};
+    weft_trace_options options = {
+        .size = sizeof options, .generation_ns = 20000000, .cpu_hz = 1000};
     weft_trace_stream *stream = NULL;
     weft_trace_result result = {.size = sizeof result};
     if (format && strncmp(format, "1.", 2) == 0)
