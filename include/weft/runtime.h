@@ -66,7 +66,8 @@ typedef struct weft_options {
  *
  * SIGQUIT prints all goroutines with their state, how long they wait, and their stacks, and the
  * program goes on. A handler that the program had before weft_run() is called as well; one that it
- * installs later replaces weft's. If the signal is ignored it stays so.
+ * installs later replaces weft's. If the signal is ignored it stays so. A program may have it for
+ * itself, and all others in channels (weft/signal.h).
  *
  * All goroutines asleep: when every goroutine waits for another one, no timer is set, none waits
  * for a descriptor, the process has no thread but weft's and the caller of weft_run(), and no

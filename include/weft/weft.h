@@ -14,6 +14,7 @@
 #include <weft/profile.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
+#include <weft/signal.h>
 #include <weft/socket.h>
 #include <weft/sync.h>
 #include <weft/time.h>

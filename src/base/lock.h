@@ -17,6 +17,7 @@
 #define BASE_LOCK_RANKS(X)                                                                         \
     X(INSTANCE)   /* creation and end of the runtime */                                            \
     X(COMMANDS)   /* tracer: queue of start, advance, stop requests */                             \
+    X(SIGNALS)    /* subscriptions to signals */                                                   \
     X(POLL)       /* poller: registration of descriptors */                                        \
     X(POLL_DESC)  /* poller: one descriptor's waiters */                                           \
     X(USER_TIMER) /* starting and stopping a weft_timer */                                         \

@@ -10,6 +10,7 @@
 #include "sched/lease.h"
 #include "sched/post.h"
 #include "sched/quit.h"
+#include "sched/signals.h"
 #include "sched/trace_env.h"
 #include "sched/world.h"
 #include "weft/time.h"
@@ -25,14 +26,21 @@ static uint64_t signal_bit(int number)
     return number > 0 ? UINT64_C(1) << (number - 1) : 0;
 }
 
+/* A signal that weft handles, 0 if the program has subscribed to it as well. */
+static int unshared(int number)
+{
+    return signals_wants(number) ? 0 : number;
+}
+
 /* Those that do not come from outside, those that weft handles, and those of the C library (below
  * SIGRTMIN, which is above the kernel's first). */
 static uint64_t harmless_signals(void)
 {
     uint64_t set = signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) |
                    signal_bit(SIGILL) | signal_bit(SIGABRT) | signal_bit(SIGTRAP) |
-                   signal_bit(SIGSYS) | signal_bit(SIGPROF) | signal_bit(trace_env_signal()) |
-                   signal_bit(quit_is_chained() ? 0 : SIGQUIT);
+                   signal_bit(SIGSYS) | signal_bit(SIGPROF) |
+                   signal_bit(unshared(trace_env_signal())) |
+                   signal_bit(quit_is_chained() ? 0 : unshared(SIGQUIT));
     for (int number = 32; number < SIGRTMIN; number++)
         set |= signal_bit(number);
     return set;

@@ -12,42 +12,47 @@
 #include "sched/crash.h"
 #include "sched/dump.h"
 #include "sched/goroutine.h"
+#include "sched/signals.h"
 #include "sched/trace_env.h"
 
 static struct {
     uint32_t wanted; /* atomic */
-    bool installed;  /* owner: who starts and stops the runtime; as `before` */
-    struct sigaction before;
+    bool installed;  /* owner: who starts and stops the runtime; as `loan` */
+    struct signal_loan loan;
 } quit;
 
 static void on_quit(int number, siginfo_t *info, void *context)
 {
+    const struct sigaction *before = &quit.loan.before;
+    if (signals_take(number))
+        return;
     atomic_store_release(&quit.wanted, 1); /* pairs with quit_look() */
     crash_wake();
-    if (quit.before.sa_flags & SA_SIGINFO)
-        quit.before.sa_sigaction(number, info, context);
-    else if (quit.before.sa_handler != SIG_DFL)
-        quit.before.sa_handler(number);
+    if (before->sa_flags & SA_SIGINFO)
+        before->sa_sigaction(number, info, context);
+    else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN)
+        before->sa_handler(number);
 }
 
 void quit_start(void)
 {
-    struct sigaction action = {.sa_sigaction = on_quit,
-                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
-    sigfillset(&action.sa_mask);
+    quit.loan = (struct signal_loan){.number = SIGQUIT};
+    quit.loan.action.sa_sigaction = on_quit;
+    quit.loan.action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+    sigfillset(&quit.loan.action.sa_mask);
     quit.wanted = 0;
-    if (trace_env_signal() == SIGQUIT || sigaction(SIGQUIT, NULL, &quit.before) != 0 ||
-        quit.before.sa_handler == SIG_IGN)
+    if (trace_env_signal() == SIGQUIT)
         return;
-    quit.installed = sigaction(SIGQUIT, &action, NULL) == 0;
+    signals_borrow(&quit.loan);
+    quit.installed = quit.loan.before.sa_handler != SIG_IGN;
+    if (!quit.installed)
+        signals_give_back(&quit.loan);
 }
 
 void quit_stop(void)
 {
-    struct sigaction now;
-    if (quit.installed && sigaction(SIGQUIT, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-        now.sa_sigaction == on_quit)
-        sigaction(SIGQUIT, &quit.before, NULL);
+    if (quit.installed)
+        signals_give_back(&quit.loan);
     quit.installed = false;
 }
 
@@ -63,5 +68,5 @@ void quit_look(void)
 
 int quit_is_chained(void)
 {
-    return quit.installed && quit.before.sa_handler != SIG_DFL;
+    return quit.installed && quit.loan.before.sa_handler != SIG_DFL;
 }

@@ -26,6 +26,7 @@
 #include "sched/proc.h"
 #include "sched/quit.h"
 #include "sched/schedule.h"
+#include "sched/signals.h"
 #include "sched/stack_report.h"
 #include "sched/stats.h"
 #include "sched/sysmon.h"
@@ -257,6 +258,7 @@ no_procs:
  * neither is the runtime: it may compute, call exec, or end. */
 static void forget_in_child(void)
 {
+    signals_forget();
     trace_env_forget();
     if (atomic_load_relaxed(&sched.running))
         weft_tracer_after_fork(sched.tracer);

@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "sched/environment.h"
 #include "sched/sched.h"
+#include "sched/signals.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -34,7 +35,7 @@ static struct {
     const char *path;       /* of WEFT_TRACE_SNAPSHOT */
     unsigned written;       /* snapshots */
     int signal;             /* 0: none */
-    struct sigaction before;
+    struct signal_loan loan;
     uint64_t deadline; /* of WEFT_TRACE_SECONDS; UINT64_MAX: none */
     pthread_t thread;
     bool running;
@@ -146,7 +147,7 @@ static void *helper_main(void *arg)
 static void on_signal(int number)
 {
     int saved = errno;
-    (void)number;
+    (void)signals_take(number);
     (void)atomic_swap_release(&helper.wanted, 1);
     base_note_post(&helper.bell);
     errno = saved;
@@ -154,8 +155,9 @@ static void on_signal(int number)
 
 static int start_helper(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
+    helper.loan = (struct signal_loan){.number = helper.signal};
+    helper.loan.action.sa_handler = on_signal;
+    helper.loan.action.sa_flags = SA_RESTART;
     if (!helper.path && helper.deadline == UINT64_MAX)
         return 0;
     int error = base_thread_start(&helper.thread, "weft-record", helper_main, NULL);
@@ -163,7 +165,7 @@ static int start_helper(void)
     if (error)
         base_warn("cannot start the thread that ends traces: %s", strerror(-error));
     else if (helper.signal)
-        (void)sigaction(helper.signal, &action, &helper.before);
+        signals_borrow(&helper.loan);
     return error;
 }
 
@@ -227,7 +229,7 @@ void trace_env_stop(void)
 {
     if (helper.running) {
         if (helper.signal)
-            (void)sigaction(helper.signal, &helper.before, NULL);
+            signals_give_back(&helper.loan);
         atomic_store_release(&helper.ending, 1); /* pairs with helper_main() */
         base_note_post(&helper.bell);
         pthread_join(helper.thread, NULL);
