@@ -24,6 +24,7 @@
 #include <weft/chan.h>
 #include <weft/config.h>
 #include <weft/net.h>
+#include <weft/resolve.h>
 #include <weft/socket.h>
 #include <weft/sync.h>
 #include <weft/time.h>
@@ -214,6 +215,24 @@ static inline ssize_t weft_conn_recvfrom_ctx(weft_context *context, weft_conn *c
                                              size_t size, weft_peer *from)
 {
     WEFT_CONTEXT_CALL_(ssize_t, weft_conn_recvfrom(conn, data, size, from));
+}
+
+static inline int weft_resolve_ctx(weft_context *context, const char *host, const char *port,
+                                   weft_peer *out, size_t room)
+{
+    WEFT_CONTEXT_CALL_(int, weft_resolve(host, port, out, room));
+}
+
+static inline int weft_tcp_dial_peer_ctx(weft_context *context, const weft_peer *peer,
+                                         weft_conn **out)
+{
+    WEFT_CONTEXT_CALL_(int, weft_tcp_dial_peer(peer, WEFT_NEVER, out));
+}
+
+static inline int weft_tcp_dial_host_ctx(weft_context *context, const char *host, const char *port,
+                                         weft_conn **out)
+{
+    WEFT_CONTEXT_CALL_(int, weft_tcp_dial_host(host, port, WEFT_NEVER, out));
 }
 
 /* Any other call: fn(arg) in the context, and its result. */

@@ -3,10 +3,10 @@
  * TCP over IPv4 and IPv6. Calls look blocking; a goroutine that waits gives its P to others.
  *
  * Addresses are text: "127.0.0.1:6379", "[::1]:6379", ":6379" (all interfaces, IPv6 and IPv4), port
- * 0: any free port. Numeric only: names are not resolved. Deadlines are instants of weft_now(),
- * WEFT_NEVER: none; they concern waiting calls, present and future, until changed. One goroutine
- * may read and another write a connection at the same time; several readers (or several writers)
- * take turns in no particular order; what one call writes stays together.
+ * 0: any free port. Numeric only: for names there is weft/resolve.h. Deadlines are instants of
+ * weft_now(), WEFT_NEVER: none; they concern waiting calls, present and future, until changed. One
+ * goroutine may read and another write a connection at the same time; several readers (or several
+ * writers) take turns in no particular order; what one call writes stays together.
  *
  * Forms. `until` bounds that one call, too: -ETIMEDOUT after its deadline, or after that of the
  * connection if it comes first. The caller's context, if there is one, also ends a wait: -ECANCELED

@@ -12,6 +12,7 @@
 #include <weft/file.h>
 #include <weft/net.h>
 #include <weft/profile.h>
+#include <weft/resolve.h>
 #include <weft/runtime.h>
 #include <weft/scope.h>
 #include <weft/signal.h>

@@ -14,6 +14,7 @@
 
 #include "sched/net_address.h"
 #include "sched/net_op.h"
+#include "weft/resolve.h"
 
 /* ---- System calls ---- */
 
@@ -258,33 +259,51 @@ IN_LINE int finish_connect(uintptr_t pc, struct poll_desc *desc, int64_t deadlin
     return state;
 }
 
-int weft_tcp_dial(const char *address, int64_t deadline, weft_conn **out)
+IN_LINE int dial_at(uintptr_t pc, const struct net_address *address, int64_t deadline,
+                    weft_conn **out)
 {
     enum { ATTEMPTS = 3 };
-    struct net_address parsed;
     struct poll_desc *desc;
+
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        int fd = sys_connect(address);
+        if (fd < 0)
+            return fd;
+        int error = adopt_at(pc, fd, true, &desc);
+        if (error)
+            return error;
+        error = finish_connect(pc, desc, deadline);
+        if (!error && !net_address_is_self(fd)) {
+            *out = (weft_conn *)desc;
+            return 0;
+        }
+        close_desc_at(pc, desc, "weft_tcp_dial");
+        if (error)
+            return error;
+    }
+    return -ECONNREFUSED;
+}
+
+int weft_tcp_dial(const char *address, int64_t deadline, weft_conn **out)
+{
+    struct net_address parsed;
 
     if (!weft_in_goroutine())
         return -EPERM;
     if (net_address_parse(address, &parsed) != 0 || parsed.wildcard)
         return -EINVAL;
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        int fd = sys_connect(&parsed);
-        if (fd < 0)
-            return fd;
-        int error = adopt(fd, true, &desc);
-        if (error)
-            return error;
-        error = finish_connect(rt_here(), desc, deadline);
-        if (!error && !net_address_is_self(fd)) {
-            *out = (weft_conn *)desc;
-            return 0;
-        }
-        close_desc(desc, "weft_tcp_dial");
-        if (error)
-            return error;
-    }
-    return -ECONNREFUSED;
+    return dial_at(rt_here(), &parsed, deadline, out);
+}
+
+int weft_tcp_dial_peer(const weft_peer *peer, int64_t deadline, weft_conn **out)
+{
+    struct net_address address;
+
+    if (!weft_in_goroutine())
+        return -EPERM;
+    if (net_address_from_peer(peer, &address) != 0)
+        return -EINVAL;
+    return dial_at(rt_here(), &address, deadline, out);
 }
 
 int weft_conn_from_fd(int fd, weft_conn **out)

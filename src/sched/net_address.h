@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "weft/socket.h"
+
 struct net_address {
     union {
         struct sockaddr any;
@@ -22,6 +24,9 @@ struct net_address {
 
 /* 0, or -EINVAL for what is not such an address. */
 int net_address_parse(const char *text, struct net_address *out);
+
+/* Of an IPv4 or IPv6 socket; else -EINVAL. */
+int net_address_from_peer(const weft_peer *peer, struct net_address *out);
 
 /* 0.0.0.0 with the port of a wildcard, for systems without IPv6. */
 void net_address_to_v4(struct net_address *address);
