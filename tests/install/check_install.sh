@@ -1,17 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # check_install.sh BUILD WORK: installs BUILD into WORK/prefix and uses it as somebody else would, in C
-# and C++, through pkg-config and through find_package.
+# and C++, through pkg-config and through find_package. Programs that embed the tracer leave their
+# traces in WORK/traces.
 set -eu
 build=$1 work=$2
 here=$(cd "$(dirname "$0")" && pwd)
+embedder=$here/../../examples/pool_trace.c
 prefix=$work/prefix
 for tool in cc c++ pkg-config cmake ninja; do
     command -v $tool >/dev/null 2>&1 || { echo "install test: SKIPPED: $tool is missing" >&2; exit 77; }
 done
 
 rm -rf "$work"
-mkdir -p "$work"
+mkdir -p "$work/traces"
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log" >&2; exit 1; }
 # Moved after the installation: neither the .pc files nor the CMake package may hold the prefix.
 mv "$prefix" "$work/moved"
@@ -27,6 +29,17 @@ try() {
     echo "+ $*"
     "$@"
 }
+
+# embeds PROGRAM: it writes a valid trace, and has the tracer alone in it, by whichever library.
+embeds() {
+    trace=$work/traces/$(basename "$1").trace
+    LD_LIBRARY_PATH=$libdir try "$1" "$trace"
+    try "$prefix/bin/weft" validate "$trace"
+    if readelf -d "$1" | grep -F '[libweft.so' >&2 || nm "$1" | grep -w weft_run >&2; then
+        echo "$1 has the runtime in it" >&2
+        exit 1
+    fi
+}
 # shellcheck disable=SC2046 # pkg-config prints words
 {
     try cc -std=c11 -Wall -Werror "$here/consumer/consumer.c" -o "$work/pc_shared" $(pkg-config --cflags --libs weft)
@@ -40,7 +53,12 @@ try() {
         $(pkg-config --static --cflags --libs weft | tr ' ' '\n' | grep -v '^-L')
     try "$work/pc_static"
     [ "$(pkg-config --modversion weft)" = "$(pkg-config --modversion weft-reader)" ]
-    pkg-config --exists weft-trace
+
+    try cc -std=gnu11 -Wall -Werror "$embedder" -o "$work/pc_trace_shared" $(pkg-config --cflags --libs weft-trace)
+    embeds "$work/pc_trace_shared"
+    try cc -std=gnu11 "$embedder" -o "$work/pc_trace_static" -L"$work/archives" \
+        $(pkg-config --static --cflags --libs weft-trace | tr ' ' '\n' | grep -v '^-L')
+    embeds "$work/pc_trace_static"
     pkg-config --exists weft-recover
 }
 
@@ -50,6 +68,7 @@ cmake --build "$work/cmake" -j 2
 for kind in '' _static _shared; do
     try "$work/cmake/consumer_c$kind"
     try "$work/cmake/consumer_cxx$kind"
+    embeds "$work/cmake/embedder$kind"
 done
 try "$prefix/bin/weft" help >/dev/null
 
