@@ -37,9 +37,9 @@ typedef struct weft_options {
     /*
      * 1: a clock for tests (also WEFT_VIRTUAL_TIME=1). weft_now() stands still while any goroutine
      * runs or is in a blocking call; when all wait and no descriptor is ready, it jumps to the
-     * first timer. Hours pass in milliseconds, the same in each run. Plain threads take no part: a
-     * deadline of theirs is measured by the real clock. So are traces, CPU time and time slices.
-     * Instants mean nothing outside of that run.
+     * first timer, until the main goroutine has returned. Hours pass in milliseconds, the same in
+     * each run. Plain threads take no part: a deadline of theirs is measured by the real clock. So
+     * are traces, CPU time and time slices. Instants mean nothing outside of that run.
      */
     unsigned virtual_time;
 } weft_options;

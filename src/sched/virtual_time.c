@@ -29,9 +29,10 @@ static bool others_are_idle(struct m *self)
     return idle == all;
 }
 
+/* V2. sched.lock is held. */
 static bool everything_sleeps(struct m *m)
 {
-    return others_are_idle(m) && queues_are_empty();
+    return atomic_load_relaxed(&sched.main_runs) && others_are_idle(m) && queues_are_empty();
 }
 
 int64_t virtual_time_sleep(struct m *m, int64_t first)

@@ -9,10 +9,13 @@
  * is not on the list, with or without a P. Descriptors come first: the poller is asked once before
  * each jump.
  *
- * Invariant
+ * Invariants
  *   V1. No chance to jump is missed: the M that is last to join the idle list does so under
  *       sched.lock and then wakes the poller. Either the poller's M has seen it there, or the
- * wake-up comes after it looked.
+ *       wake-up comes after it looked.
+ *   V2. Time ends with the main goroutine. Otherwise the goroutines that it leaves behind would
+ *       live through all that they still wait for, decades perhaps, before the runtime has
+ *       stopped.
  *
  * Rejected
  *   A count of the goroutines that run, kept by every park and wake-up: costs what nobody else
