@@ -1,134 +1,228 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "reader/frontier.h"
 
-bool reader_frontier_reset(struct reader_frontier *frontier, uint32_t n)
+/* -------- memory -------- */
+
+#define LEAST_SHIFT 6
+
+/* The least size of chunks, as a power of two, with which there are not more chunks than places in
+ * one. */
+static unsigned shift_for(uint32_t n)
 {
-    frontier->count = 0;
-    if (n <= frontier->capacity)
-        return true;
-    struct reader_frontier_entry *at =
-        reader_realloc(frontier->budget, frontier->at, (size_t)frontier->capacity * 2 * sizeof *at,
-                       (size_t)n * 2 * sizeof *at);
+    unsigned shift = LEAST_SHIFT;
+    while ((uint64_t)1 << 2 * shift < n)
+        shift++;
+    return shift;
+}
+
+static size_t size_of(uint32_t capacity)
+{
+    return capacity * (sizeof(struct reader_frontier_entry) + 2 * sizeof(uint32_t)) +
+           (capacity >> LEAST_SHIFT) * sizeof(struct reader_frontier_chunk);
+}
+
+/* All arrays are in one piece of memory, entries first. */
+static bool make_room(struct reader_frontier *frontier, uint32_t capacity)
+{
+    void *at = reader_realloc(frontier->budget, frontier->at, size_of(frontier->capacity),
+                              size_of(capacity));
     if (!at)
         return false;
     frontier->at = at;
-    frontier->capacity = n;
+    frontier->capacity = capacity;
+    frontier->moved = (uint32_t *)(frontier->at + capacity);
+    frontier->chunk_of = frontier->moved + capacity;
+    frontier->chunks = (struct reader_frontier_chunk *)(frontier->chunk_of + capacity);
+    return true;
+}
+
+bool reader_frontier_reset(struct reader_frontier *frontier, uint32_t n)
+{
+    frontier->count = frontier->moves = 0;
+    frontier->shift = shift_for(n);
+    uint32_t size = (uint32_t)1 << frontier->shift, chunks = n / size + 1;
+    frontier->flat = chunks == 1;
+    if (chunks * size > frontier->capacity && !make_room(frontier, chunks * size))
+        return false;
+    for (uint32_t i = 0; i < chunks; i++)
+        frontier->chunks[i] = (struct reader_frontier_chunk){0, 0};
     return true;
 }
 
 void reader_frontier_fini(struct reader_frontier *frontier)
 {
-    reader_free(frontier->budget, frontier->at,
-                (size_t)frontier->capacity * 2 * sizeof *frontier->at);
+    reader_free(frontier->budget, frontier->at, size_of(frontier->capacity));
     *frontier = (struct reader_frontier){.budget = frontier->budget};
 }
 
-static void swap(struct reader_frontier_entry *a, struct reader_frontier_entry *b)
+/* -------- the heap -------- */
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE struct reader_frontier_entry *slot(const struct reader_frontier *frontier, uint32_t place,
+                                          bool flat)
 {
-    struct reader_frontier_entry was = *a;
-    *a = *b;
-    *b = was;
+    return flat ? &frontier->at[place] : reader_frontier_at(frontier, place);
 }
 
-static uint32_t sift_up(struct reader_frontier_entry *at, uint32_t i)
+/* Writes an entry to a place, and lists that. */
+INLINE void put(struct reader_frontier *frontier, uint32_t place,
+                struct reader_frontier_entry entry, bool flat)
 {
-    while (i > 0 && at[(i - 1) / 2].time > at[i].time) {
-        swap(&at[(i - 1) / 2], &at[i]);
-        i = (i - 1) / 2;
+    struct reader_frontier_entry *at = slot(frontier, place, flat);
+    if (!at->moved)
+        frontier->moved[frontier->moves++] = place;
+    entry.moved = true;
+    if (flat)
+        *at = entry;
+    else
+        reader_frontier_put(frontier, place, entry);
+}
+
+INLINE uint32_t sift_up(struct reader_frontier *frontier, uint32_t i, bool flat)
+{
+    const struct reader_frontier_entry entry = *slot(frontier, i, flat);
+    for (uint32_t parent; i > 0; i = parent) {
+        parent = (i - 1) / 2;
+        const struct reader_frontier_entry *above = slot(frontier, parent, flat);
+        if (above->time <= entry.time)
+            break;
+        put(frontier, i, *above, flat);
     }
+    put(frontier, i, entry, flat);
     return i;
 }
 
-static void sift_down(struct reader_frontier_entry *at, uint32_t count, uint32_t i)
+INLINE void sift_down(struct reader_frontier *frontier, uint32_t i, bool flat)
 {
-    for (;;) {
-        uint32_t least = i, left = 2 * i + 1, right = left + 1;
-        if (left < count && at[left].time < at[least].time)
-            least = left;
-        if (right < count && at[right].time < at[least].time)
-            least = right;
-        if (least == i)
-            return;
-        swap(&at[i], &at[least]);
-        i = least;
+    const struct reader_frontier_entry entry = *slot(frontier, i, flat);
+    uint32_t count = frontier->count, child;
+    for (; (child = 2 * i + 1) < count; i = child) {
+        const struct reader_frontier_entry *below = slot(frontier, child, flat);
+        if (child + 1 < count) {
+            const struct reader_frontier_entry *right = slot(frontier, child + 1, flat);
+            child += right->time < below->time;
+            below = right->time < below->time ? right : below;
+        }
+        if (below->time >= entry.time)
+            break;
+        put(frontier, i, *below, flat);
     }
+    put(frontier, i, entry, flat);
+}
+
+INLINE void move(struct reader_frontier *frontier, uint32_t place, bool flat)
+{
+    if (sift_up(frontier, place, flat) == place)
+        sift_down(frontier, place, flat);
+}
+
+void reader_frontier_move(struct reader_frontier *frontier, uint32_t place)
+{
+    if (frontier->flat)
+        move(frontier, place, true);
+    else
+        move(frontier, place, false);
 }
 
 void reader_frontier_push(struct reader_frontier *frontier, int64_t time, uint32_t cursor)
 {
-    uint32_t i = frontier->count++;
-    frontier->at[i] = (struct reader_frontier_entry){time, cursor};
-    sift_up(frontier->at, i);
+    uint32_t place = frontier->count++, chunk = place >> frontier->shift;
+    frontier->chunk_of[cursor] = chunk;
+    frontier->chunks[chunk].ready++;
+    frontier->moved[frontier->moves++] = place;
+    *reader_frontier_at(frontier, place) =
+        (struct reader_frontier_entry){time, cursor, false, true};
+    sift_up(frontier, place, false);
 }
 
-void reader_frontier_move(struct reader_frontier *frontier, uint32_t index)
+/* Lets the entry rise to the root, whatever its time, and puts the last one in its stead. */
+void reader_frontier_remove(struct reader_frontier *frontier, uint32_t place)
 {
-    if (sift_up(frontier->at, index) == index)
-        sift_down(frontier->at, frontier->count, index);
+    frontier->chunks[place >> frontier->shift].ready--;
+    for (; place > 0; place = (place - 1) / 2)
+        put(frontier, place, *reader_frontier_at(frontier, (place - 1) / 2), false);
+    if (--frontier->count == 0)
+        return;
+    put(frontier, 0, *reader_frontier_at(frontier, frontier->count), false);
+    sift_down(frontier, 0, false);
 }
 
-void reader_frontier_remove(struct reader_frontier *frontier, uint32_t index)
+/* -------- who waits -------- */
+
+void reader_frontier_wait(struct reader_frontier *frontier, uint32_t place)
 {
-    struct reader_frontier_entry *at = frontier->at;
-    for (; index > 0; index = (index - 1) / 2)
-        swap(&at[index], &at[(index - 1) / 2]);
-    at[0] = at[--frontier->count];
-    sift_down(at, frontier->count, 0);
+    reader_frontier_at(frontier, place)->waits = true;
+    frontier->chunks[place >> frontier->shift].ready--;
 }
+
+void reader_frontier_wake(struct reader_frontier *frontier, uint32_t cursor)
+{
+    uint32_t chunk = frontier->chunk_of[cursor], place = chunk << frontier->shift;
+    while (reader_frontier_at(frontier, place)->cursor != cursor)
+        place++;
+    reader_frontier_at(frontier, place)->waits = false;
+    frontier->chunks[chunk].ready++;
+}
+
+uint32_t reader_frontier_ready(const struct reader_frontier *frontier)
+{
+    uint32_t size = (uint32_t)1 << frontier->shift;
+    for (uint32_t first = 0; first < frontier->count; first += size) {
+        if (frontier->chunks[first >> frontier->shift].ready == 0)
+            continue;
+        uint32_t end = frontier->count - first < size ? frontier->count : first + size;
+        for (uint32_t place = first ? first : 1; place < end; place++)
+            if (!reader_frontier_at(frontier, place)->waits)
+                return place;
+    }
+    return frontier->count == 0 || frontier->at[0].waits ? READER_NOWHERE : 0;
+}
+
+/* -------- for sorting -------- */
 
 /*
- * Nearly sorted arrays are the rule: one entry has moved since the last time. Gives up after so
- * many moves; what it has done until then is a sorted beginning, with equal times in order.
+ * In both directions there is a hole that wanders. Where a whole chunk would move by one, only its
+ * ring turns.
  */
-static bool insertion_sort(struct reader_frontier_entry *at, uint32_t n, uint64_t moves)
+static void shift_back(struct reader_frontier *frontier, uint32_t hole, uint32_t to)
 {
-    for (uint32_t i = 1; i < n; i++) {
-        struct reader_frontier_entry entry = at[i];
-        uint32_t j = i;
-        for (; j > 0 && at[j - 1].time > entry.time; j--)
-            at[j] = at[j - 1];
-        at[j] = entry;
-        if (i - j > moves)
-            return false;
-        moves -= i - j;
-    }
-    return true;
-}
-
-#define RUN 12u
-
-static uint32_t least(uint64_t a, uint32_t b)
-{
-    return a < b ? (uint32_t)a : b;
-}
-
-static void merge_runs(const struct reader_frontier_entry *from, struct reader_frontier_entry *to,
-                       uint32_t n, uint32_t run)
-{
-    for (uint64_t low = 0; low < n; low += 2 * (uint64_t)run) {
-        uint32_t mid = least(low + run, n), high = least(low + 2 * (uint64_t)run, n);
-        uint32_t i = (uint32_t)low, j = mid;
-        for (uint32_t k = (uint32_t)low; k < high; k++)
-            to[k] = j >= high || (i < mid && from[i].time <= from[j].time) ? from[i++] : from[j++];
+    uint32_t size = (uint32_t)1 << frontier->shift;
+    while (hole < to) {
+        const struct reader_frontier_entry *next = reader_frontier_at(frontier, hole + 1);
+        if ((hole + 1) % size != 0) {
+            *reader_frontier_at(frontier, hole++) = *next;
+            continue;
+        }
+        reader_frontier_put(frontier, hole, *next);
+        bool whole = to - hole >= size;
+        frontier->chunks[(hole + 1) >> frontier->shift].start += whole;
+        hole += whole ? size : 1;
     }
 }
 
-void reader_frontier_sort(struct reader_frontier *frontier)
+static void shift_on(struct reader_frontier *frontier, uint32_t hole, uint32_t to)
 {
-    struct reader_frontier_entry *from = frontier->at, *to = from + frontier->capacity;
-    uint32_t n = frontier->count;
-    if (insertion_sort(from, n, (uint64_t)n * 4))
-        return;
-    for (uint32_t low = 0; low < n; low += RUN)
-        insertion_sort(from + low, least(low + RUN, n) - low, RUN * RUN);
-    for (uint32_t run = RUN; run < n; run *= 2) {
-        merge_runs(from, to, n, run);
-        struct reader_frontier_entry *was = from;
-        from = to;
-        to = was;
+    uint32_t size = (uint32_t)1 << frontier->shift;
+    while (hole > to) {
+        const struct reader_frontier_entry *next = reader_frontier_at(frontier, hole - 1);
+        if (hole % size != 0) {
+            *reader_frontier_at(frontier, hole--) = *next;
+            continue;
+        }
+        reader_frontier_put(frontier, hole, *next);
+        bool whole = hole - to >= size && hole != size;
+        frontier->chunks[(hole - 1) >> frontier->shift].start -= whole;
+        hole -= whole ? size : 1;
     }
-    if (from != frontier->at)
-        memcpy(frontier->at, from, n * sizeof *from);
+}
+
+void reader_frontier_shift(struct reader_frontier *frontier, uint32_t from, uint32_t to)
+{
+    const struct reader_frontier_entry entry = *reader_frontier_at(frontier, from);
+    if (from < to)
+        shift_back(frontier, from, to);
+    else
+        shift_on(frontier, from, to);
+    reader_frontier_put(frontier, to, entry);
 }

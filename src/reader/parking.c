@@ -2,13 +2,20 @@
 /*
  * Design: what an event waits for is a key: "goroutine 7 is runnable and its next number is 3".
  * After an event was applied, the keys that its goroutines, procs and thread now satisfy are looked
- * up. Of a group only the earliest comes back. If it advances, that is an event again, which looks
- * up the same keys; if it still waits, so must all of its group: their condition is the same.
+ * up. Of a group only the earliest comes back, and those of the same time, since which of them is
+ * the next depends on their places. If one advances, that is an event again, which looks up the
+ * same keys; if it still waits, so must all of its group: their condition is the same.
+ *
+ * Corners: more than WAKE_MOST of one group and one time do not come back at once. All claim the
+ * same number of one thing, so at most one of them is true; which one comes next is then not
+ * decided by their places alone.
  *
  * Groups are pairing heaps (M. Fredman, R. Sedgewick, D. Sleator, R. Tarjan, "The pairing heap",
  * Algorithmica 1, 1986). Keys are hashes of 64 bits: that of two groups is the same once in 2^64.
  */
 #include "reader/parking.h"
+
+#define WAKE_MOST 64
 
 enum awaited {
     G_RUNNABLE,    /* and its next sequence number */
@@ -93,71 +100,33 @@ static bool join_group(struct reader_parking *parking, uint64_t key, uint32_t cu
     return true;
 }
 
-/* Brings the earliest of a group back, if there is one. */
+/* Brings the earliest of a group back, and those of the same time, if there are any. */
 static void wake(struct reader_parking *parking, struct reader_frontier *frontier, uint64_t key)
 {
     uint32_t group = reader_map_find(&parking->group_of, key);
     if (group == READER_ABSENT)
         return;
-    uint32_t cursor = parking->roots.at[group];
-    struct reader_parked *node = &parking->nodes.at[cursor];
-    parking->roots.at[group] = meld_list(parking, node->child);
-    if (parking->roots.at[group] == READER_ABSENT) {
-        reader_map_remove(&parking->group_of, key);
-        parking->roots.at[group] = parking->free;
-        parking->free = group;
+    uint32_t *root = &parking->roots.at[group];
+    int64_t time = parking->nodes.at[*root].time;
+    for (unsigned i = 0; i < WAKE_MOST; i++) {
+        reader_frontier_wake(frontier, *root);
+        parking->parked--;
+        *root = meld_list(parking, parking->nodes.at[*root].child);
+        if (*root == READER_ABSENT || parking->nodes.at[*root].time != time)
+            break;
     }
-    node->parked = false;
-    parking->parked--;
-    reader_frontier_push(frontier, node->time, cursor);
-}
-
-/* -------- times -------- */
-
-/* Forgets those who are no longer parked, or were parked again, to make room. */
-static void tidy_times(struct reader_parking *parking)
-{
-    parking->times.count = 0;
-    for (uint32_t i = 0; i < parking->nodes.count; i++)
-        if (parking->nodes.at[i].parked)
-            reader_frontier_push(&parking->times, parking->nodes.at[i].time, i);
-}
-
-static void note_time(struct reader_parking *parking, uint32_t cursor, int64_t time)
-{
-    if (parking->times.count == parking->times.capacity)
-        tidy_times(parking); /* counts this one: it is parked already */
-    else
-        reader_frontier_push(&parking->times, time, cursor);
-}
-
-int64_t reader_parking_time(struct reader_parking *parking)
-{
-    struct reader_frontier *times = &parking->times;
-    for (; times->count > 0; reader_frontier_remove(times, 0)) {
-        const struct reader_parked *node = &parking->nodes.at[times->at[0].cursor];
-        if (node->parked && node->time == times->at[0].time)
-            return node->time;
-    }
-    return INT64_MAX;
-}
-
-uint32_t reader_parking_first(const struct reader_parking *parking)
-{
-    uint32_t first = READER_ABSENT;
-    for (uint32_t i = 0; i < parking->nodes.count; i++)
-        if (parking->nodes.at[i].parked &&
-            (first == READER_ABSENT || is_earlier(parking, i, first)))
-            first = i;
-    return first;
+    if (*root != READER_ABSENT)
+        return;
+    reader_map_remove(&parking->group_of, key);
+    *root = parking->free;
+    parking->free = group;
 }
 
 /* -------- parking -------- */
 
-bool reader_parking_begin(struct reader_parking *parking, uint32_t n, bool on, bool timed)
+bool reader_parking_begin(struct reader_parking *parking, uint32_t n, bool on)
 {
     parking->on = on;
-    parking->timed = timed;
     parking->parked = 0;
     parking->nodes.count = parking->roots.count = 0;
     parking->free = READER_ABSENT;
@@ -168,7 +137,7 @@ bool reader_parking_begin(struct reader_parking *parking, uint32_t n, bool on, b
             return false;
         *node = (struct reader_parked){0};
     }
-    return reader_frontier_reset(&parking->times, on && timed ? 2 * n : 0);
+    return true;
 }
 
 void reader_parking_fini(struct reader_parking *parking)
@@ -176,7 +145,6 @@ void reader_parking_fini(struct reader_parking *parking)
     READER_VEC_FINI(&parking->nodes);
     READER_VEC_FINI(&parking->roots);
     reader_map_fini(&parking->group_of);
-    reader_frontier_fini(&parking->times);
 }
 
 /* What the event of the thread that was tried last waits for. */
@@ -203,17 +171,15 @@ static uint64_t awaited_key(const struct reader_order *order, const struct reade
 }
 
 bool reader_parking_add(struct reader_parking *parking, struct reader_frontier *frontier,
-                        const struct reader_order *order, const struct reader_wire_event *event)
+                        uint32_t place, const struct reader_order *order,
+                        const struct reader_wire_event *event)
 {
-    uint32_t cursor = frontier->at[0].cursor;
-    struct reader_parked *node = &parking->nodes.at[cursor];
-    *node = (struct reader_parked){frontier->at[0].time, READER_ABSENT, READER_ABSENT, true};
+    uint32_t cursor = reader_frontier_at(frontier, place)->cursor;
+    parking->nodes.at[cursor] = (struct reader_parked){event->time, READER_ABSENT, READER_ABSENT};
     if (!join_group(parking, awaited_key(order, event), cursor))
         return false;
+    reader_frontier_wait(frontier, place);
     parking->parked++;
-    if (parking->timed)
-        note_time(parking, cursor, node->time);
-    reader_frontier_remove(frontier, 0);
     return true;
 }
 

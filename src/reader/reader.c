@@ -33,14 +33,11 @@ __attribute__((noinline)) static int fail_event(weft_reader *reader,
 
 __attribute__((noinline)) static int fail_stuck(weft_reader *reader)
 {
-    uint32_t parked = reader->parking.parked;
-    uint32_t first =
-        parked ? reader_parking_first(&reader->parking) : reader->frontier.at[0].cursor;
-    const struct reader_cursor *cursor = &reader->cursors.at[first];
+    const struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
     char why[256], text[384];
     reader_order_explain(&reader->order, reader_cursor_event(cursor), why, sizeof why);
     snprintf(text, sizeof text, "no event can be next; this one, the earliest of %u threads, %s",
-             reader->frontier.count + parked, why);
+             reader->frontier.count, why);
     return fail_event(reader, cursor, "ORD-1", text);
 }
 
@@ -126,8 +123,7 @@ static int open_cursors(weft_reader *reader)
     for (uint32_t i = 0; i < n && !status; i++)
         status = open_cursor(reader, &reader->gen.streams.at[i]);
     if (!status && !reader_parking_begin(&reader->parking, reader->cursors.count,
-                                         reader->cursors.count >= reader->parking_least,
-                                         reader->gen.samples.count > 0))
+                                         reader->cursors.count >= reader->parking_least))
         status = reader_fail_memory(&reader->fault, reader->gen.number, reader->gen.offset);
     return status;
 }
@@ -135,7 +131,7 @@ static int open_cursors(weft_reader *reader)
 /* Whether the next event may be taken from the frontier without looking at anything else. */
 static void set_plain(weft_reader *reader)
 {
-    reader->plain = reader->frontier.count > 0 && !reader->parking.on;
+    reader->plain = reader->frontier.count > 0;
 }
 
 static void set_sample(weft_reader *reader, uint32_t sample)
@@ -229,24 +225,26 @@ __attribute__((noinline)) static int fail_reference(weft_reader *reader,
                        (ull)from->args[args[i]]);
 }
 
-/* The cursor at index has no next event, or an undecodable one. */
-__attribute__((noinline)) static int end_cursor(weft_reader *reader, uint32_t index,
+/* The cursor at a place has no next event, or an undecodable one. */
+__attribute__((noinline)) static int end_cursor(weft_reader *reader, uint32_t place,
+                                                const struct reader_cursor *cursor,
                                                 enum reader_step step)
 {
-    const struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[index].cursor];
     if (step != READER_STEP_END)
         return reader_cursor_fail(cursor, &reader->gen, step);
-    reader_frontier_remove(&reader->frontier, index);
+    reader_frontier_remove(&reader->frontier, place);
     reader->plain = reader->plain && reader->frontier.count > 0;
     return 0;
 }
 
 /*
- * The event of the entry at index has advanced: goes to the next one of its cursor. An undecodable
- * next event comes first, then missing references of this one, as Go's reader reports them.
+ * The event of the entry at a place has advanced: goes to the next one of its cursor. An
+ * undecodable next event comes first, then missing references of this one, as Go's reader reports
+ * them.
  */
-static inline int finish_event(weft_reader *reader, uint32_t index, struct reader_cursor *cursor,
-                               int outcome, weft_event *event)
+static inline __attribute__((always_inline)) int finish_event(weft_reader *reader, uint32_t place,
+                                                              struct reader_cursor *cursor,
+                                                              int outcome, weft_event *event)
 {
     const struct reader_wire_event *from = reader_cursor_event(cursor);
     struct reader_wire_event bad;
@@ -257,9 +255,9 @@ static inline int finish_event(weft_reader *reader, uint32_t index, struct reade
 
     enum reader_step step = reader_cursor_step(cursor, &reader->gen);
     if (__builtin_expect(step == READER_STEP_EVENT, 1)) {
-        reader_frontier_rekey(&reader->frontier, index, reader_cursor_event(cursor)->time);
+        reader_frontier_rekey(&reader->frontier, place, reader_cursor_event(cursor)->time);
     } else {
-        int status = end_cursor(reader, index, step);
+        int status = end_cursor(reader, place, cursor, step);
         if (status)
             return status;
     }
@@ -272,60 +270,101 @@ static inline int finish_event(weft_reader *reader, uint32_t index, struct reade
     return deliver(reader, event);
 }
 
-/* The root waits: tries the other cursors in order of time. */
-__attribute__((noinline)) static int advance_other(weft_reader *reader, weft_event *event)
+/* Not at the root: seldom. */
+__attribute__((noinline)) static int finish_other(weft_reader *reader, uint32_t place,
+                                                  struct reader_cursor *cursor, int outcome,
+                                                  weft_event *event)
+{
+    return finish_event(reader, place, cursor, outcome, event);
+}
+
+/* Like try_cursor, and finishes an event that advances: 1, READER_WAIT, or a negative errno value.
+ */
+static inline int try_place(weft_reader *reader, uint32_t place, weft_event *event)
+{
+    struct reader_frontier *frontier = &reader->frontier;
+    struct reader_cursor *cursor = &reader->cursors.at[reader_frontier_at(frontier, place)->cursor];
+    int status = try_cursor(reader, cursor, event);
+    return status > 0 ? finish_other(reader, place, cursor, status, event) : status;
+}
+
+/* The root waits: tries the other cursors in order of time, and what took its place at last. */
+static int advance_other(weft_reader *reader, weft_event *event)
 {
     struct reader_frontier *frontier = &reader->frontier;
     reader_frontier_sort(frontier);
-    for (uint32_t i = 1; i < frontier->count; i++) {
-        struct reader_cursor *cursor = &reader->cursors.at[frontier->at[i].cursor];
-        int status = try_cursor(reader, cursor, event);
+    for (uint32_t i = 1; i <= frontier->count; i++) {
+        int status = try_place(reader, i % frontier->count, event);
         if (status != READER_WAIT)
-            return status < 0 ? status : finish_event(reader, i, cursor, status, event);
+            return status;
     }
     return fail_stuck(reader);
 }
 
+/* The event at a place waits, in a generation of many threads: it is not tried before what it waits
+ * for. */
+static int park(weft_reader *reader, uint32_t place)
+{
+    struct reader_frontier *frontier = &reader->frontier;
+    const struct reader_cursor *cursor =
+        &reader->cursors.at[reader_frontier_at(frontier, place)->cursor];
+    if (reader_parking_add(&reader->parking, frontier, place, &reader->order,
+                           reader_cursor_event(cursor)))
+        return READER_WAIT;
+    return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(cursor));
+}
+
+/* Like try_place, in a generation of many threads. */
+static int try_parking(weft_reader *reader, uint32_t place, weft_event *event)
+{
+    struct reader_frontier *frontier = &reader->frontier;
+    struct reader_cursor *cursor = &reader->cursors.at[reader_frontier_at(frontier, place)->cursor];
+    int status = try_cursor(reader, cursor, event);
+    if (status <= 0)
+        return status < 0 ? status : park(reader, place);
+    reader_parking_wake(&reader->parking, frontier, &reader->order, reader_cursor_event(cursor),
+                        event);
+    return finish_other(reader, place, cursor, status, event);
+}
+
+/* Like advance_other, in a generation of many threads. */
+static int advance_ready(weft_reader *reader, weft_event *event)
+{
+    reader_frontier_sort(&reader->frontier);
+    for (uint32_t place; (place = reader_frontier_ready(&reader->frontier)) != READER_NOWHERE;) {
+        int status = try_parking(reader, place, event);
+        if (status != READER_WAIT)
+            return status;
+    }
+    return fail_stuck(reader);
+}
+
+/* Somebody is parked, perhaps at the root. */
+__attribute__((noinline)) static int advance_parking(weft_reader *reader, weft_event *event)
+{
+    int status = READER_WAIT;
+    if (!reader->frontier.at[0].waits)
+        status = try_parking(reader, 0, event);
+    return status == READER_WAIT ? advance_ready(reader, event) : status;
+}
+
+/* The event at the root was tried and waits. */
+__attribute__((noinline)) static int advance_past(weft_reader *reader, weft_event *event)
+{
+    if (!reader->parking.on)
+        return advance_other(reader, event);
+    int status = park(reader, 0);
+    return status == READER_WAIT ? advance_ready(reader, event) : status;
+}
+
+/* Nobody is parked. */
 static inline int advance(weft_reader *reader, weft_event *event)
 {
     struct reader_cursor *cursor = &reader->cursors.at[reader->frontier.at[0].cursor];
     int status = try_cursor(reader, cursor, event);
     if (__builtin_expect(status > 0, 1))
         return finish_event(reader, 0, cursor, status, event);
-    return status < 0 ? status : advance_other(reader, event);
-}
-
-/* Like advance, in a generation of many threads. */
-static int advance_parking(weft_reader *reader, weft_event *event)
-{
-    struct reader_frontier *frontier = &reader->frontier;
-    struct reader_parking *parking = &reader->parking;
-    while (frontier->count > 0) {
-        struct reader_cursor *cursor = &reader->cursors.at[frontier->at[0].cursor];
-        const struct reader_wire_event from = *reader_cursor_event(cursor);
-        int outcome = try_cursor(reader, cursor, event);
-        if (outcome < 0)
-            return outcome;
-        if (outcome != READER_WAIT) {
-            int status = finish_event(reader, 0, cursor, outcome, event);
-            if (status == LIVE)
-                reader_parking_wake(parking, frontier, &reader->order, &from, event);
-            return status;
-        }
-        if (!reader_parking_add(parking, frontier, &reader->order, &from))
-            return reader_fail_memory(&reader->fault, reader->gen.number, event_offset(cursor));
-    }
-    return fail_stuck(reader);
-}
-
-/* Samples come before all events that are later, waiting ones included. */
-static int next_parking(weft_reader *reader, weft_event *event)
-{
-    if (reader->sample_time != INT64_MAX &&
-        (reader->frontier.count == 0 || reader->sample_time < reader->frontier.at[0].time) &&
-        reader->sample_time < reader_parking_time(&reader->parking))
-        return deliver_sample(reader, event);
-    return advance_parking(reader, event);
+    return status < 0 ? status : advance_past(reader, event);
 }
 
 static int next_queued(weft_reader *reader, weft_event *event)
@@ -338,7 +377,7 @@ static int next_queued(weft_reader *reader, weft_event *event)
     return deliver(reader, event);
 }
 
-/* What is not plain: ends, queued events, many threads, samples behind all others, generations. */
+/* What is not plain: ends, queued events, samples behind all others, generations. */
 __attribute__((noinline)) static int next_other(weft_reader *reader, weft_event *event)
 {
     if (reader->status != LIVE)
@@ -348,8 +387,6 @@ __attribute__((noinline)) static int next_other(weft_reader *reader, weft_event 
         return reader->status;
     if (reader->order.queued)
         return next_queued(reader, event);
-    if (reader->running && reader->frontier.count + reader->parking.parked > 0)
-        return next_parking(reader, event);
     if (reader->running && reader->sample < reader->gen.samples.count)
         return deliver_sample(reader, event);
     return next_generation(reader, event);
@@ -376,6 +413,8 @@ int weft_reader_next(weft_reader *reader, weft_event *event)
         status = next_other(reader, event);
     else if (__builtin_expect(reader->sample_time < reader->frontier.at[0].time, 0))
         status = deliver_sample(reader, event);
+    else if (__builtin_expect(reader->parking.parked, 0))
+        status = advance_parking(reader, event);
     else
         status = advance(reader, event);
     if (__builtin_expect(reader->stable != NULL, 0) && status == LIVE)

@@ -4,13 +4,15 @@
 #
 #   compare.sh WEFT MUTATE RULES TRACES WORK [SEED [COUNT [ROUNDS [PROGRAM…]]]]
 #
-# WEFT, MUTATE and RULES are the tool, the damager and the test of the rules; TRACES has the
-# hand-made traces; WORK is a scratch folder. The reference (tools/reference) is looked for in
-# $WEFT_REFERENCE_DIR or build/reference; without it the exit status is 77.
+# WEFT, MUTATE and RULES are the tool, the damager and the test of the rules, beside which that of
+# threads is; TRACES has the hand-made traces; WORK is a scratch folder. The reference
+# (tools/reference) is looked for in $WEFT_REFERENCE_DIR or build/reference; without it the exit
+# status is 77.
 #
 # Compared are traces of a Go program (1.27 and, if it can be built, 1.23) in several modes, ROUNDS of
-# each; those of each PROGRAM linked with weft, in every format; the hand-made traces, the inputs that
-# break the rules; COUNT damaged copies of each small trace and COUNT/4 of some of the Go program's.
+# each; those of each PROGRAM linked with weft, in every format; random traces of many threads and
+# equal times; the hand-made traces; the inputs that break the rules; COUNT damaged copies of each
+# small trace and COUNT/4 of some of the Go program's and of the random ones.
 # weft may differ only where it means to:
 #   - it rejects a table's batch that ends inside an entry, which Go takes for the end of the trace;
 #   - it goes on where one of Go's getters panics.
@@ -70,11 +72,9 @@ meant() {
 
 # programs NAME WORKLOAD ROUND: the Go program's traces, in all modes.
 small=$work/small
-mkdir -p "$work/programs" "$work/weft" "$small" "$work/rules" "$work/made"
-# Fewer threads than those from which on weft parks what waits: there the order of events at nearly the
-# same time, all valid, differs from Go's in some traces.
+mkdir -p "$work/programs" "$work/weft" "$small" "$work/random" "$work/rules" "$work/made"
 programs() {
-    for mode in plain generations advancing allocfree one_proc many_procs threads flight tiny; do
+    for mode in plain generations advancing allocfree one_proc many_procs threads crowd flight tiny; do
         name=$work/programs/$1_$mode$3.trace
         case $mode in
         plain) "$2" -o "$name" -for 40ms ;;
@@ -83,7 +83,8 @@ programs() {
         allocfree) GODEBUG=traceallocfree=1 "$2" -o "$name" -for 10ms ;;
         one_proc) "$2" -o "$name" -for 30ms -procs 1 ;;
         many_procs) "$2" -o "$name" -for 20ms -procs 16 ;;
-        threads) GODEBUG=traceadvanceperiod=5000000 "$2" -o "$name" -for 10ms -threads 40 ;;
+        threads) GODEBUG=traceadvanceperiod=5000000 "$2" -o "$name" -for 10ms -threads 90 ;;
+        crowd) GODEBUG=traceadvanceperiod=5000000 "$2" -o "$name" -for 10ms -threads 300 ;;
         flight) GODEBUG=traceadvanceperiod=2000000 "$2" -o "$name" -for 20ms -flight ;;
         tiny) "$2" -o "$name" -for 1ms -threads 1 -profile=0 -net=0 -gc=0 ;;
         esac
@@ -127,6 +128,8 @@ for program; do
 done
 [ $# -eq 0 ] || compare "$work/weft" || failed=1
 
+WEFT_DUMP_DIR=$work/random "$(dirname "$rules")/reader_threads" || failed=1
+compare "$work/random" || failed=1
 WEFT_DUMP_DIR=$work/rules "$rules" >"$work/said" 2>&1 || { failed=1; cat "$work/said"; }
 compare "$work/rules" || failed=1
 for file in "$traces"/*.test; do
@@ -137,10 +140,11 @@ done
 compare "$work/made" || failed=1
 
 damaged=0
-for file in "$work"/made/*.trace "$work"/programs/*_tiny1.trace "$work"/programs/*_flight1.trace; do
+for file in "$work"/made/*.trace "$work"/programs/*_tiny1.trace "$work"/programs/*_flight1.trace \
+    "$work"/random/random-1[0-4].trace; do
     name=$(basename "$file" .trace)
     copies=$count
-    case $file in */programs/*) copies=$((count / 4)) ;; esac
+    case $file in */programs/* | */random/*) copies=$((count / 4)) ;; esac
     [ "$name" != every_event ] || copies=$((count * 5))
     rm -rf "$small"
     mkdir -p "$small"
@@ -149,6 +153,6 @@ for file in "$work"/made/*.trace "$work"/programs/*_tiny1.trace "$work"/programs
     "$mutate" "$file" "$small" "$copies" "$seed"
     compare "$small" >"$work/said" || { failed=1; cat "$work/said"; mv "$small" "$work/damaged_$name"; }
 done
-whole=$(find "$work/programs" "$work/weft" "$work/rules" "$work/made" -name '*.trace' | wc -l)
+whole=$(find "$work/programs" "$work/weft" "$work/random" "$work/rules" "$work/made" -name '*.trace' | wc -l)
 [ $failed -eq 0 ] && echo "compare.sh: weft and Go agree on $whole traces and $damaged damaged copies"
 exit $failed

@@ -6,7 +6,11 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-enum { PROCS = 40, GOROUTINES = 4000 };
+enum {
+    PROCS = 200,
+    GOROUTINES = 4000,
+    LONG_AFTER = 1000, /* a step whose event no clock shows before those of the first steps */
+};
 
 static uint64_t state_of_draw;
 
@@ -38,6 +42,7 @@ struct program {
         unsigned seq;
     } goroutines[GOROUTINES];
     unsigned width;         /* threads in use */
+    uint64_t tick;          /* of all clocks */
     unsigned count, gc_seq; /* goroutines so far */
     unsigned step;
 };
@@ -50,7 +55,8 @@ static void say(struct program *program, unsigned m, const char *format, ...)
 {
     uint64_t time = ((uint64_t)program->step + 300 + draw(300)) * 8192 + program->step;
     uint64_t last = program->threads[m].time;
-    time = time > last ? time : last + 1;
+    time -= time % program->tick;
+    time = time > last ? time : last + (program->tick == 1);
     program->threads[m].time = time;
     char line[256], name[64];
     va_list args;
@@ -182,6 +188,8 @@ static void leave_syscall(struct program *program, unsigned m)
 
 static void collect(struct program *program, unsigned m)
 {
+    if (program->step < LONG_AFTER)
+        return;
     program->gc_seq++;
     say(program, m, program->gc_seq % 2 ? "GCBegin gc_seq=%u stack=0" : "GCEnd gc_seq=%u",
         program->gc_seq);
@@ -250,15 +258,17 @@ static void add_samples(struct memory *text)
     }
 }
 
-struct memory random_trace(uint64_t seed, unsigned threads, unsigned steps)
+struct memory random_trace(uint64_t seed, unsigned threads, unsigned steps, uint64_t tick)
 {
     struct program *program = calloc(1, sizeof *program);
     program->width = threads;
+    program->tick = tick;
     state_of_draw = seed * 0x9e3779b97f4a7c15u + 1;
     for (unsigned m = 0; m < threads; m++)
         program->threads[m].p = program->threads[m].g = -1;
     for (int p = 0; p < PROCS; p++)
         say(program, 0, "ProcStatus p=%d pstatus=2", p);
+    say(program, 0, "GCActive gc_seq=%u", ++program->gc_seq); /* else any phase may be the first */
     while (program->step < steps)
         step(program);
     struct memory text = {0}, trace = {0};
@@ -272,8 +282,8 @@ struct memory random_trace(uint64_t seed, unsigned threads, unsigned steps)
         free(program->threads[m].text.data);
     }
     /* Threads without an event, after those whose first ones are decoded. */
-    append_text(&text, "EventBatch gen=1 m=1001 time=0 size=auto\n"
-                       "EventBatch gen=1 m=1002 time=0 size=auto\n" END);
+    append_text(&text, "EventBatch gen=1 m=10001 time=0 size=auto\n"
+                       "EventBatch gen=1 m=10002 time=0 size=auto\n" END);
     weft_reader_error error = {0};
     if (memory_assemble(&trace, (char *)text.data, text.size, &error) != 0)
         fail_msg("line %llu: %s", (unsigned long long)error.offset, error.message);

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "reader/frontier.h"
 #include "reader/map.h"
 #include "reader/pool.h"
 
@@ -97,83 +96,12 @@ static void a_pool_has_one_number_for_equal_texts(void **state)
     reader_pool_fini(&pool);
 }
 
-static void check_heap(const struct reader_frontier *f)
-{
-    for (uint32_t i = 1; i < f->count; i++)
-        assert_true(f->at[(i - 1) / 2].time <= f->at[i].time);
-}
-
-static void the_frontier_is_a_heap_after_each_step(void **state)
-{
-    (void)state;
-    struct reader_frontier f = {0};
-    for (uint32_t n = 1; n < 40; n++) {
-        assert_true(reader_frontier_reset(&f, n));
-        for (uint32_t i = 0; i < n; i++) {
-            reader_frontier_push(&f, (int64_t)draw(20), i);
-            check_heap(&f);
-        }
-        for (unsigned step = 0; step < 200; step++) {
-            uint32_t i = (uint32_t)draw(f.count);
-            reader_frontier_rekey(&f, i, (int64_t)draw(40) - 10);
-            check_heap(&f);
-        }
-        reader_frontier_sort(&f);
-        for (uint32_t i = 1; i < n; i++)
-            assert_true(f.at[i - 1].time <= f.at[i].time);
-        while (f.count > 0) {
-            reader_frontier_remove(&f, (uint32_t)draw(f.count));
-            check_heap(&f);
-        }
-    }
-    reader_frontier_fini(&f);
-}
-
-static void sorting_the_frontier_is_stable(void **state)
-{
-    (void)state;
-    struct reader_frontier f = {0};
-    for (uint32_t n = 1; n < 100; n += 7) {
-        assert_true(reader_frontier_reset(&f, n));
-        for (uint32_t i = 0; i < n; i++)
-            f.at[i] = (struct reader_frontier_entry){(int64_t)draw(4), i};
-        f.count = n;
-        reader_frontier_sort(&f);
-        for (uint32_t i = 1; i < n; i++)
-            assert_true(f.at[i - 1].time < f.at[i].time ||
-                        (f.at[i - 1].time == f.at[i].time && f.at[i - 1].cursor < f.at[i].cursor));
-    }
-    reader_frontier_fini(&f);
-}
-
-/* Equal times: the parent wins over its children, the left child over the right. */
-static void ties_are_broken_as_specified(void **state)
-{
-    (void)state;
-    struct reader_frontier f = {0};
-    assert_true(reader_frontier_reset(&f, 3));
-    for (uint32_t i = 0; i < 3; i++)
-        reader_frontier_push(&f, 5, i);
-    reader_frontier_rekey(&f, 0, 5);
-    assert_int_equal(f.at[0].cursor, 0);
-    reader_frontier_rekey(&f, 0, 6);
-    assert_int_equal(f.at[0].cursor, 1);
-    assert_int_equal(f.at[1].cursor, 0);
-    assert_int_equal(f.at[2].cursor, 2);
-    reader_frontier_remove(&f, 2);
-    assert_int_equal(f.at[0].cursor, 1);
-    reader_frontier_fini(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_map_keeps_what_it_was_given),
         cmocka_unit_test(an_idmap_finds_ids_in_either_part),
         cmocka_unit_test(a_pool_has_one_number_for_equal_texts),
-        cmocka_unit_test(the_frontier_is_a_heap_after_each_step),
-        cmocka_unit_test(sorting_the_frontier_is_stable),
-        cmocka_unit_test(ties_are_broken_as_specified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

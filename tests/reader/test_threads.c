@@ -9,7 +9,7 @@
 
 #include "reader/reader.h"
 
-enum { STEPS = 6000 };
+enum { STEPS = 6000, THREADS = 96 };
 
 /* -------- reading -------- */
 
@@ -52,14 +52,17 @@ static void assert_same(const struct reading *a, const struct reading *b)
     }
 }
 
+static const unsigned widths[] = {13, 45, THREADS, 300, RANDOM_THREADS};
+static const uint64_t ticks[] = {1, 100000, 3000000}; /* ns */
+
 static void parking_changes_no_order(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 8; seed++) {
-        struct memory trace = random_trace(seed, RANDOM_THREADS, STEPS);
+    for (uint64_t i = 0; i < 15; i++) {
+        struct memory trace = random_trace(i + 1, widths[i % 5], STEPS, ticks[i % 3]);
         struct reading plain = read_with(&trace, UINT32_MAX), parking = read_with(&trace, 0);
         if (plain.status)
-            fail_msg("seed %llu: %s", (unsigned long long)seed, plain.message);
+            fail_msg("trace %llu: %s", (unsigned long long)i, plain.message);
         assert_true(plain.count > STEPS / 3);
         assert_same(&plain, &parking);
         free(plain.events);
@@ -68,11 +71,27 @@ static void parking_changes_no_order(void **state)
     }
 }
 
+/* Random traces for the comparison with Go's reader (compare.sh), most of them full of equal times.
+ */
+static void dump(const char *dir)
+{
+    for (uint64_t i = 0; i < 60; i++) {
+        struct memory trace = random_trace(i + 100, widths[i % 5], STEPS, ticks[i % 3]);
+        char path[4096];
+        snprintf(path, sizeof path, "%s/random-%llu.trace", dir, (unsigned long long)i);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(trace.data, 1, trace.size, file), trace.size);
+        assert_int_equal(fclose(file), 0);
+        free(trace.data);
+    }
+}
+
 /* A step is missing: all who wait for it wait for ever, and the earliest is named. */
 static void a_trace_that_gets_stuck_says_the_same(void **state)
 {
     (void)state;
-    struct memory trace = random_trace(99, RANDOM_THREADS, STEPS);
+    struct memory trace = random_trace(99, THREADS, STEPS, 1);
     unsigned stuck = 0;
     for (size_t at = trace.size / 2; at < trace.size / 2 + 300; at++) {
         struct memory damaged = {malloc(trace.size), trace.size, trace.size, 0, 0};
@@ -144,6 +163,11 @@ static void a_hundred_thousand_threads_wait(void **state)
 
 int main(void)
 {
+    const char *dir = getenv("WEFT_DUMP_DIR");
+    if (dir) {
+        dump(dir);
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parking_changes_no_order),
         cmocka_unit_test(a_trace_that_gets_stuck_says_the_same),
