@@ -51,7 +51,8 @@ typedef struct weft_options {
  * WEFT_TRACE=FILE in the environment traces the whole run, with CPU samples if WEFT_TRACE_CPU=HZ
  * says so; WEFT_CPUPROFILE=FILE profiles it (weft/profile.h); WEFT_FLIGHT=FILE keeps the tracer's
  * memory in that file, for `weft recover` after the process has died (weft_tracer_flight).
- * WEFT_TRACE_SECONDS=N ends the trace of WEFT_TRACE after N seconds. WEFT_TRACE_SIGNAL=NAME (USR2,
+ * WEFT_TRACE_SECONDS=N ends the trace of WEFT_TRACE after N seconds (5, 0.2).
+ * WEFT_TRACE_SIGNAL=NAME (USR2,
  * SIGUSR2 or a number) together with WEFT_TRACE_SNAPSHOT=FILE keeps a flight recorder, and writes
  * what it holds to FILE at the first such signal, then to FILE.1, FILE.2, …
  * WEFT_TRACE_ON_CRASH=FILE keeps one, too, and writes it to FILE when the program fails. With

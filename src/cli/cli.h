@@ -4,7 +4,8 @@
 
 /*
  * The `weft` command: one function for each subcommand. Exit status: 0, 1 for a bad trace or a
- * failed operation (explained on stderr with file, offset, generation and rule), 2 for wrong usage.
+ * failed operation (explained on stderr with file, offset, generation and rule), 2 for wrong usage;
+ * `record` has that of its program.
  */
 
 #include <stdbool.h>
@@ -63,6 +64,15 @@ int cli_parse(int argc, char **argv, const struct cli_option *options, const cha
 int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
                        const char **operands, int least, int most);
 
+/* The text of --help. Returns the exit status, or -1 if there is no such command. */
+int cli_print_help(const char *command);
+
+/*
+ * To the standard error: lines that end with \n. Everything that commands say there goes through
+ * it, so that the line of progress is out of the way.
+ */
+void cli_message(const char *format, ...) WEFT_PRINTF(1, 2);
+
 /* Says what is wrong with the usage; returns 2. */
 int cli_usage(const char *command, const char *format, ...) WEFT_PRINTF(2, 3);
 
@@ -78,6 +88,9 @@ const char *cli_file_name(const char *path);
 
 /* Says why reading ended; returns 1. */
 int cli_report(const char *path, const weft_reader_error *error);
+
+/* Opens a file for output; "-" is the standard output. NULL and errno if it cannot be. */
+FILE *cli_output_open(const char *path);
 
 /* Flushes the standard output; returns status, or 1 after saying that writing failed. */
 int cli_flush(int status);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "progress.h"
 #include "report.h"
 
 static char buffer[1 << 16];
@@ -13,6 +14,7 @@ static bool failed;
 
 static void drain(void)
 {
+    cli_progress_output();
     if (used && fwrite(buffer, 1, used, stdout) != used)
         failed = true;
     used = 0;
@@ -67,27 +69,47 @@ int cli_flush(int status)
         failed = true;
     if (!failed)
         return status;
-    fprintf(stderr, "weft: cannot write: %s\n", strerror(errno));
+    cli_message("weft: cannot write: %s\n", strerror(errno));
     return 1;
+}
+
+FILE *cli_output_open(const char *path)
+{
+    if (strcmp(path, "-") != 0)
+        return fopen(path, "wb");
+    cli_progress_output();
+    return stdout;
+}
+
+void cli_message(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    cli_progress_pause();
+    vfprintf(stderr, format, args);
+    cli_progress_resume();
+    va_end(args);
 }
 
 int cli_usage(const char *command, const char *format, ...)
 {
-    fprintf(stderr, "weft %s: ", command);
+    char text[512];
     va_list args;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fprintf(stderr, "\nweft %s --help tells how to use it\n", command);
+    cli_message("weft %s: %s\nweft %s --help tells how to use it\n", command, text, command);
     return 2;
 }
 
-static int print_help(const char *command)
+int cli_print_help(const char *command)
 {
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        if (strcmp(c->name, command) == 0)
-            fputs(c->help, stdout);
-    return cli_flush(0);
+        if (strcmp(c->name, command) == 0) {
+            cli_put_text(c->help);
+            return cli_flush(0);
+        }
+    return -1;
 }
 
 static const struct cli_option *find_option(const struct cli_option *options, const char *arg,
@@ -131,6 +153,14 @@ static int take_option(int argc, char **argv, int *at, const struct cli_option *
     return 0;
 }
 
+static int count_of_standard_input(const char *const *operands, int count)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++)
+        n += strcmp(operands[i], "-") == 0;
+    return n;
+}
+
 int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
                        const char **operands, int least, int most)
 {
@@ -140,7 +170,7 @@ int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (!plain && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0))
-            return print_help(argv[0]);
+            return cli_print_help(argv[0]);
         if (!plain && strcmp(arg, "--") == 0) {
             plain = true;
         } else if (!plain && arg[0] == '-' && arg[1]) {
@@ -154,7 +184,11 @@ int cli_parse_operands(int argc, char **argv, const struct cli_option *options,
             operands[count++] = arg;
         }
     }
-    return count >= least ? -1 : cli_usage(argv[0], count ? "too few files" : "which file?");
+    if (count < least)
+        return cli_usage(argv[0], count ? "too few files" : "which file?");
+    return count_of_standard_input(operands, count) < 2
+               ? -1
+               : cli_usage(argv[0], "the standard input can be one of the files only");
 }
 
 int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand)
@@ -182,8 +216,7 @@ const char *cli_file_name(const char *path)
 
 int cli_report(const char *path, const weft_reader_error *error)
 {
-    fprintf(stderr, "%s: %llu: %llu: %s: %s\n", cli_file_name(path),
-            (unsigned long long)error->offset, (unsigned long long)error->generation, error->rule,
-            error->message);
+    cli_message("%s: %llu: %llu: %s: %s\n", cli_file_name(path), (unsigned long long)error->offset,
+                (unsigned long long)error->generation, error->rule, error->message);
     return 1;
 }

@@ -292,10 +292,9 @@ static int read_all(weft_reader *reader, weft_path *path)
 
 static int not_found(const struct request *request)
 {
-    fprintf(stderr,
-            request->of_task ? "%s: task %llu does not begin within the trace\n"
-                             : "%s: there is no goroutine %llu, or not at that time\n",
-            cli_file_name(request->path), (ull)request->id);
+    cli_message(request->of_task ? "%s: task %llu does not begin within the trace\n"
+                                 : "%s: there is no goroutine %llu, or not at that time\n",
+                cli_file_name(request->path), (ull)request->id);
     return 1;
 }
 

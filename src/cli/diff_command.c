@@ -205,7 +205,7 @@ static void show(const weft_diff *diff, const struct run *runs, uint64_t top, bo
 
 static int out_of_memory(void)
 {
-    fputs("weft: out of memory\n", stderr);
+    cli_message("weft: out of memory\n");
     return 1;
 }
 

@@ -22,7 +22,7 @@ struct request {
 
 static int cannot_write(const char *path, int status)
 {
-    fprintf(stderr, "%s: cannot write: %s\n", path, strerror(-status));
+    cli_message("%s: cannot write: %s\n", path, strerror(-status));
     return 1;
 }
 
@@ -67,8 +67,8 @@ static int report_rows(const struct request *request, const weft_rows *rows, int
     if (rows && *weft_rows_error(rows)->rule)
         cli_report(request->path, weft_rows_error(rows));
     else
-        fprintf(stderr, "%s: %s\n", cli_file_name(request->path), strerror(-status));
-    fprintf(stderr, "%s: incomplete: what is written ends there\n", cli_file_name(request->path));
+        cli_message("%s: %s\n", cli_file_name(request->path), strerror(-status));
+    cli_message("%s: incomplete: what is written ends there\n", cli_file_name(request->path));
     return 1;
 }
 
@@ -99,7 +99,7 @@ static void csv_row(FILE *file, const weft_rows *rows)
 /* Returns 0, or 1 after saying why not. */
 static int csv_open(struct csv *csv, const weft_table *table, const char *path)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
+    FILE *file = cli_output_open(path);
     if (!file)
         return cannot_write(path, -errno);
     csv->tables[csv->count] = table;
@@ -169,11 +169,10 @@ static int export_sqlite(const struct request *request, struct cli_source *sourc
         return 0;
     if (*error.rule) {
         cli_report(request->path, &error);
-        fprintf(stderr, "%s: incomplete: what is written ends there\n",
-                cli_file_name(request->path));
+        cli_message("%s: incomplete: what is written ends there\n", cli_file_name(request->path));
     } else {
-        fprintf(stderr, "%s: %s\n", request->output,
-                *error.message ? error.message : strerror(-status));
+        cli_message("%s: %s\n", request->output,
+                    *error.message ? error.message : strerror(-status));
     }
     return 1;
 }

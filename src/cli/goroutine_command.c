@@ -266,7 +266,7 @@ static int tell(const char *path, weft_reader *reader, struct story *story, bool
     }
     int exit_status = cli_flush(0) | cli_finish(path, reader, status);
     if (status != -ENOMEM && !story->seen) {
-        fprintf(stderr, "%s: there is no goroutine %llu\n", cli_file_name(path), (ull)story->id);
+        cli_message("%s: there is no goroutine %llu\n", cli_file_name(path), (ull)story->id);
         exit_status = 1;
     }
     return exit_status;

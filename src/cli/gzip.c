@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli.h"
+
 static int write_file(FILE *file, const void *data, size_t size)
 {
     return fwrite(data, 1, size, file) == size ? 0 : errno ? -errno : -EIO;
@@ -88,7 +90,7 @@ static int write_sink(struct cli_sink *sink, const void *data, size_t size)
 
 int cli_sink_open(struct cli_sink *sink, const char *path, bool compress)
 {
-    *sink = (struct cli_sink){.file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb")};
+    *sink = (struct cli_sink){.file = cli_output_open(path)};
     if (!sink->file)
         return -errno;
     int status = compress ? compress_open(sink) : 0;

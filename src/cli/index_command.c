@@ -5,6 +5,7 @@
 
 #include <weft/index.h>
 
+#include "progress.h"
 #include "report.h"
 
 typedef unsigned long long ull;
@@ -12,11 +13,14 @@ typedef unsigned long long ull;
 static int build(const char *path, const char *output)
 {
     weft_reader_error error;
+    struct stat about;
+    if (stat(path, &about) == 0)
+        cli_progress_watch(path, &about);
     int status = weft_index_build(path, output, &error);
     if (status && *error.rule)
         return cli_report(path, &error);
     if (status)
-        fprintf(stderr, "%s: %s\n", path, strerror(-status));
+        cli_message("%s: %s\n", path, strerror(-status));
     return status != 0;
 }
 
@@ -32,11 +36,11 @@ static int list(const char *path, const char *file)
     weft_index *index;
     int status = weft_index_open(&index, path, file);
     if (status) {
-        fprintf(stderr, "%s: %s\n", path,
-                status == -ENOENT    ? "there is no index"
-                : status == -ESTALE  ? "the index is not of this trace"
-                : status == -EBADMSG ? "the index is damaged"
-                                     : strerror(-status));
+        cli_message("%s: %s\n", path,
+                    status == -ENOENT    ? "there is no index"
+                    : status == -ESTALE  ? "the index is not of this trace"
+                    : status == -EBADMSG ? "the index is damaged"
+                                         : strerror(-status));
         return 1;
     }
     cli_put_text("generation       offset                begin                  end       events "

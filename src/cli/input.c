@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli.h"
+#include "progress.h"
+
 #if WEFT_WITH_ZLIB
 #include <zlib.h>
 #endif
@@ -17,8 +20,10 @@
 #define CHUNK ((size_t)1 << 16)
 
 struct cli_input {
+    const char *name; /* for messages */
     int fd;
     bool owned;
+    bool counts;    /* it is no file: progress is what was read */
     bool ended;     /* fd is at its end */
     bool in_stream; /* what was begun is not complete: an end here is a cut */
     enum cli_packing packing;
@@ -133,14 +138,16 @@ static void close_zstd(struct cli_input *input)
 
 /* -------- the input -------- */
 
-struct cli_input *cli_input_new(int fd, bool owned, enum cli_packing packing,
+struct cli_input *cli_input_new(const char *name, int fd, bool owned, enum cli_packing packing,
                                 const unsigned char *start, size_t size, int *status)
 {
     struct cli_input *input = calloc(1, sizeof *input);
     *status = -ENOMEM;
     if (input) {
+        input->name = name;
         input->fd = fd;
         input->owned = owned;
+        input->counts = lseek(fd, 0, SEEK_CUR) < 0;
         input->packing = packing;
         input->size = size;
         memcpy(input->chunk, start, size);
@@ -164,6 +171,8 @@ static ptrdiff_t read_fd(struct cli_input *input, void *data, size_t size)
         if (n < 0 && errno == EINTR)
             continue;
         input->ended = n == 0;
+        if (n > 0 && input->counts)
+            cli_progress_count((size_t)n);
         return n < 0 ? -errno : n;
     }
 }
@@ -210,9 +219,8 @@ ptrdiff_t cli_input_read(void *context, void *data, size_t size)
         if (status == 0 && made)
             return (ptrdiff_t)made;
         if (status == -EBADMSG || over)
-            fputs(over ? "weft: the compressed data is cut off\n"
-                       : "weft: the compressed data is damaged\n",
-                  stderr);
+            cli_message("%s: the compressed data is %s\n", input->name,
+                        over ? "cut off" : "damaged");
         if (status || over)
             return status ? status : -EBADMSG;
     }

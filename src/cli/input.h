@@ -18,10 +18,11 @@ enum cli_packing cli_packing_of(const unsigned char *start, size_t size);
 
 /*
  * An input that unpacks what is read from fd, after the bytes of start (at most 4), which were read
- * already. fd is closed with it if owned is set, and in any case on failure. Returns NULL with a
- * negative errno value in *status: -ENOTSUP where the tool was built without the library.
+ * already. name is for messages and must stay. fd is closed with it if owned is set, and in any
+ * case on failure. Returns NULL with a negative errno value in *status: -ENOTSUP where the tool was
+ * built without the library.
  */
-struct cli_input *cli_input_new(int fd, bool owned, enum cli_packing packing,
+struct cli_input *cli_input_new(const char *name, int fd, bool owned, enum cli_packing packing,
                                 const unsigned char *start, size_t size, int *status);
 /* The input of a path, "-" being the standard input. NULL after saying why not. */
 struct cli_input *cli_input_open(const char *path);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "progress.h"
 
 const struct cli_command cli_commands[] = {
     {"validate", "check that a trace is valid",
@@ -50,14 +51,15 @@ const struct cli_command cli_commands[] = {
      "  -o, --output FILE  where to write (- is the standard output)\n",
      cli_raw},
     {"record", "run a program linked with weft and trace it",
-     "Usage: weft record -o FILE [--for N] -- PROGRAM [ARGUMENT]…\n"
+     "Usage: weft record -o FILE [--for D] -- PROGRAM [ARGUMENT]…\n"
      "\n"
      "Runs PROGRAM with WEFT_TRACE=FILE, passes signals on, and ends with its exit status (128 "
      "and\n"
      "the number of the signal that ended it). A FILE that is there is replaced.\n"
      "\n"
      "  -o, --output FILE  where the trace goes\n"
-     "  -f, --for N        trace the first N seconds (5 or 5s); the program runs on\n",
+     "  -f, --for D        trace the first 5s, 1.5s or 200ms (a number alone is seconds); the\n"
+     "                     program runs on\n",
      cli_record},
     {"summary", "what happened in a trace, on one page",
      "Usage: weft summary [--json] [--top N] FILE\n"
@@ -117,12 +119,10 @@ const struct cli_command cli_commands[] = {
     {"recover", "make a trace of what a program did last before it died",
      "Usage: weft recover FILE -o TRACE\n"
      "\n"
-     "FILE is the flight file of a program that ran with WEFT_FLIGHT=FILE and has died, in "
-     "whatever\n"
-     "way (SIGKILL included). Writes a valid trace of the generations which it still had in "
-     "memory,\n"
-     "up to the end. Functions have names where the program and its libraries are still in "
-     "place.\n"
+     "FILE (- is the standard input) is the flight file of a program that ran with\n"
+     "WEFT_FLIGHT=FILE and has died, in whatever way (SIGKILL included). Writes a valid trace of\n"
+     "the generations which it still had in memory, up to the end. Functions have names where\n"
+     "the program and its libraries are still in place.\n"
      "If FILE is damaged, what cannot be put in order is left out and counted.\n"
      "\n"
      "  -o, --output TRACE  where to write (- is the standard output)\n"
@@ -324,19 +324,19 @@ const struct cli_command cli_commands[] = {
      "  -o, --output OUTPUT  where to write (- is the standard output)\n",
      cli_merge},
     {"top", "watch a trace while it is written",
-     "Usage: weft top [-d SECONDS] [-n COUNT] FILE\n"
-     "       weft top [-d SECONDS] [-n COUNT] -p PID\n"
+     "Usage: weft top [-d D] [-n COUNT] FILE\n"
+     "       weft top [-d D] [-n COUNT] -p PID\n"
      "\n"
      "Follows FILE (- is the standard input), or the trace that a process writes, and shows a "
      "page\n"
-     "for each SECONDS of the trace's time: goroutines by state, how busy procs are, how long\n"
+     "for each second of the trace's time: goroutines by state, how busy procs are, how long\n"
      "goroutines wait for one, and the shares of the time by entry function, where 100 % is one\n"
      "goroutine that does nothing else. A running program writes about once a second.\n"
      "\n"
-     "  -d, --delay SECONDS  time that a page covers (1 by default)\n"
-     "  -n, --count COUNT    print COUNT pages as plain text and end; a file that no longer grows\n"
-     "                       ends earlier\n"
-     "  -p, --pid PID        the trace that this process has open, or its WEFT_TRACE names\n",
+     "  -d, --delay D      time that a page covers, such as 200ms (1s by default)\n"
+     "  -n, --count COUNT  print COUNT pages as plain text and end; a file that no longer grows\n"
+     "                     ends earlier\n"
+     "  -p, --pid PID      the trace that this process has open, or its WEFT_TRACE names\n",
      cli_top},
     {NULL, NULL, NULL, NULL},
 };
@@ -351,22 +351,40 @@ static void print_help(FILE *to)
     fputs("\nweft COMMAND --help tells more. weft --version prints the version.\n", to);
 }
 
+static int no_command(const char *name)
+{
+    cli_message("weft: there is no command '%s'; weft --help lists them\n", name);
+    return 2;
+}
+
+static int help(const char *command)
+{
+    int status = command ? cli_print_help(command) : -1;
+    if (status >= 0)
+        return status;
+    if (command)
+        return no_command(command);
+    print_help(stdout);
+    return cli_flush(0);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_help(stdout);
-        return cli_flush(0);
-    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return help(argc > 2 ? argv[2] : NULL);
     if (strcmp(name, "--version") == 0) {
         puts("weft " WEFT_VERSION_STRING);
         return cli_flush(0);
     }
     for (const struct cli_command *c = cli_commands; c->name; c++)
-        if (strcmp(name, c->name) == 0)
-            return c->run(argc - 1, argv + 1);
+        if (strcmp(name, c->name) == 0) {
+            int status = c->run(argc - 1, argv + 1);
+            cli_progress_stop();
+            return status;
+        }
     if (*name)
-        fprintf(stderr, "weft: there is no command '%s'\n\n", name);
+        return no_command(name);
     print_help(stderr);
     return 2;
 }

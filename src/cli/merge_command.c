@@ -29,14 +29,14 @@ static int merge(struct segments *segments, const char *output)
     int closed = cli_sink_close(&sink);
     if (status == 0 && closed == 0) {
         if (strcmp(output, "-") != 0)
-            fprintf(stderr, "%s: %llu generations, %llu events, %s\n", output,
-                    (unsigned long long)info.generations, (unsigned long long)info.events,
-                    cli_duration(info.end - info.begin).text);
+            cli_message("%s: %llu generations, %llu events, %s\n", output,
+                        (unsigned long long)info.generations, (unsigned long long)info.events,
+                        cli_duration(info.end - info.begin).text);
         return 0;
     }
     if (*error.rule)
         return cli_report(segments->sources[segment].path, &error);
-    fprintf(stderr, "%s: %s\n", output, strerror(status ? -status : -closed));
+    cli_message("%s: %s\n", output, strerror(status ? -status : -closed));
     return 1;
 }
 

@@ -4,11 +4,59 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "report.h"
+/* -------- lengths -------- */
+
+static int64_t unit_of(const char *name, int64_t alone)
+{
+    static const struct {
+        const char *name;
+        int64_t ns;
+    } units[] = {{"ns", 1}, {"us", 1000}, {"µs", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(name, units[i].name) == 0)
+            return units[i].ns;
+    return *name ? 0 : alone;
+}
+
+/* The digits behind a point, in billionths; what is beyond makes no nanosecond. */
+static const char *parse_fraction(const char *at, int64_t *billionths)
+{
+    int64_t scale = 1000000000;
+    *billionths = 0;
+    for (; isdigit((unsigned char)*at); at++)
+        *billionths += (scale /= 10) * (*at - '0');
+    return at;
+}
+
+static bool parse(const char *text, int64_t alone, int64_t *ns)
+{
+    int64_t whole = 0, billionths = 0;
+    const char *at = text;
+    for (; isdigit((unsigned char)*at); at++)
+        if (__builtin_mul_overflow(whole, 10, &whole) ||
+            __builtin_add_overflow(whole, *at - '0', &whole))
+            return false;
+    if (at != text && *at == '.')
+        at = parse_fraction(at + 1, &billionths);
+    int64_t unit = unit_of(at, alone);
+    return at != text && unit && !__builtin_mul_overflow(whole, unit, &whole) &&
+           !__builtin_add_overflow(whole, (billionths * unit + 500000000) / 1000000000, ns);
+}
+
+bool cli_duration_parse(const char *text, int64_t *ns)
+{
+    return parse(text, 1, ns);
+}
+
+bool cli_seconds_parse(const char *text, int64_t *ns)
+{
+    return parse(text, 1000000000, ns);
+}
+
+/* -------- points -------- */
 
 static bool parse_wall(const char *text, struct cli_moment *moment)
 {
@@ -23,10 +71,8 @@ static bool parse_wall(const char *text, struct cli_moment *moment)
     moment->kind = CLI_MOMENT_WALL;
     moment->sec = timegm(&parts);
     moment->ns = 0;
-    int64_t scale = 1000000000;
     if (*at == '.')
-        for (at++; isdigit((unsigned char)*at); at++)
-            moment->ns += (scale /= 10) * (*at - '0');
+        at = parse_fraction(at + 1, &moment->ns);
     if (*at == 'Z')
         at++;
     return *at == 0;

@@ -2,11 +2,20 @@
 #ifndef WEFT_CLI_MOMENT_H
 #define WEFT_CLI_MOMENT_H
 
-/* Points in time as a user names them: from the trace's begin, or by the wall clock (UTC). */
+/* Lengths of time and points in time as a user names them. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * "1.5s", "20ms", "300us" or "µs", "7ns", exact to the nanosecond; a number alone is nanoseconds.
+ * False if it is none, or more than an int64_t holds.
+ */
+bool cli_duration_parse(const char *text, int64_t *ns);
+/* The same, but a number alone is seconds. */
+bool cli_seconds_parse(const char *text, int64_t *ns);
+
+/* A point: counted from the trace's begin, or by the wall clock (UTC). */
 enum cli_moment_kind { CLI_MOMENT_OFFSET, CLI_MOMENT_WALL, CLI_MOMENT_END };
 
 struct cli_moment {

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <weft/index.h>
 
 #include "cli.h"
 #include "input.h"
+#include "progress.h"
 
 /* Enough to see how a file is packed. */
 #define START 4
@@ -43,8 +45,11 @@ struct source {
 static bool open_source(const char *path, struct source *source)
 {
     source->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat about;
     if (source->fd < 0)
         return false;
+    if (fstat(source->fd, &about) == 0)
+        cli_progress_watch(cli_file_name(path), &about);
     source->size = peek(source->fd, source->start, &source->lost);
     source->packing = cli_packing_of(source->start, source->size);
     return true;
@@ -55,12 +60,12 @@ static struct cli_input *unpack(const struct source *source, const char *path)
 {
     int status;
     struct cli_input *input =
-        cli_input_new(source->fd, source->fd != STDIN_FILENO, source->packing, source->start,
-                      source->lost ? source->size : 0, &status);
+        cli_input_new(cli_file_name(path), source->fd, source->fd != STDIN_FILENO, source->packing,
+                      source->start, source->lost ? source->size : 0, &status);
     if (!input)
-        fprintf(stderr, "%s: %s\n", cli_file_name(path),
-                status == -ENOTSUP ? "is compressed in a way that this weft was built without"
-                                   : strerror(-status));
+        cli_message("%s: %s\n", cli_file_name(path),
+                    status == -ENOTSUP ? "is compressed in a way that this weft was built without"
+                                       : strerror(-status));
     return input;
 }
 
@@ -98,7 +103,7 @@ struct cli_input *cli_input_open(const char *path)
     struct source source;
     if (open_source(path, &source))
         return unpack(&source, path);
-    fprintf(stderr, "%s: %s\n", path, strerror(errno));
+    cli_message("%s: %s\n", path, strerror(errno));
     return NULL;
 }
 
@@ -127,7 +132,7 @@ bool cli_seek(weft_reader *reader, const char *path, int64_t time)
         weft_index_free(index);
     }
     if (status == -ESTALE || status == -EBADMSG)
-        fprintf(stderr, "%s" WEFT_INDEX_SUFFIX ": warning: the index %s; it is not used\n", path,
-                status == -ESTALE ? "is not of this trace" : "is damaged");
+        cli_message("%s" WEFT_INDEX_SUFFIX ": warning: the index %s; it is not used\n", path,
+                    status == -ESTALE ? "is not of this trace" : "is damaged");
     return status == 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "progress.h"
 #include "report.h"
 
 /* Rows of a table that are looked at before it is printed, and how wide one column may get. */
@@ -259,9 +260,11 @@ int cli_rows_begin(struct cli_rows *rows, enum cli_rows_format format, const cha
     *rows = (struct cli_rows){.format = format, .columns = columns, .names = names};
     if (format == CLI_ROWS_TABLE)
         return table_begin(rows);
-    if (format == CLI_ROWS_CSV)
+    if (format == CLI_ROWS_CSV) {
+        cli_progress_output(); /* values go there without cli_put */
         csv_head(rows);
-    else if (format == CLI_ROWS_JSON)
+    }
+    if (format == CLI_ROWS_JSON)
         cli_put_char('[');
     return 0;
 }

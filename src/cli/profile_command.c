@@ -55,7 +55,7 @@ static int write_profile(const weft_profile *profile, const struct request *requ
         status = status ? status : closed;
     }
     if (status)
-        fprintf(stderr, "%s: cannot write: %s\n", request->output, strerror(-status));
+        cli_message("%s: cannot write: %s\n", request->output, strerror(-status));
     return status != 0;
 }
 
@@ -66,8 +66,8 @@ static void put_totals(const weft_profile *profile, const struct request *reques
     int64_t time;
     weft_profile_total(profile, &count, &time);
     if (strcmp(request->output, "-") != 0)
-        fprintf(stderr, "%s: %llu in %zu stacks, %s in all\n", request->output, (ull)count,
-                weft_profile_samples(profile), cli_duration(time).text);
+        cli_message("%s: %llu in %zu stacks, %s in all\n", request->output, (ull)count,
+                    weft_profile_samples(profile), cli_duration(time).text);
 }
 
 static int profile_trace(weft_reader *reader, const struct request *request)

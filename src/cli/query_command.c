@@ -57,9 +57,9 @@ static int complain(const struct query *query, const char *message, size_t offse
     }
     const char *origin = query->origin ? cli_file_name(query->origin) : "SQL";
     if (placed)
-        fprintf(stderr, "%s: %zu:%zu: %s\n", origin, line, column, message);
+        cli_message("%s: %zu:%zu: %s\n", origin, line, column, message);
     else
-        fprintf(stderr, "%s: statement at %zu:%zu: %s\n", origin, line, column, message);
+        cli_message("%s: statement at %zu:%zu: %s\n", origin, line, column, message);
     return 1;
 }
 
@@ -118,15 +118,15 @@ static int run_query(const struct query *query, struct cli_source *source)
     weft_sql *sql;
     int status = weft_sql_new(&sql, cli_source_reader, source);
     if (status) {
-        fprintf(stderr, "weft query: %s\n",
-                status == -ENOTSUP ? "this tool was built without SQLite" : strerror(-status));
+        cli_message("weft query: %s\n",
+                    status == -ENOTSUP ? "this tool was built without SQLite" : strerror(-status));
         return 1;
     }
     status = cli_flush(run_all(query, sql));
     const weft_reader_error *error = weft_sql_trace_error(sql);
     if (error) {
         status = cli_report(query->path, error);
-        fprintf(stderr, "%s: incomplete: what is shown ends there\n", cli_file_name(query->path));
+        cli_message("%s: incomplete: what is shown ends there\n", cli_file_name(query->path));
     }
     weft_sql_free(sql);
     return status;
@@ -153,7 +153,7 @@ static int read_text(struct query *query)
     }
     bool bad = !file || n > 0 || ferror(file);
     if (bad)
-        fprintf(stderr, "%s: %s\n", cli_file_name(query->origin), strerror(errno));
+        cli_message("%s: %s\n", cli_file_name(query->origin), strerror(errno));
     if (file && !standard)
         fclose(file);
     return bad;

@@ -10,21 +10,11 @@ static int write_file(void *context, const void *data, size_t size)
     return fwrite(data, 1, size, context) == size ? 0 : errno ? -errno : -EIO;
 }
 
-static FILE *open_output(const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return stdout;
-    FILE *file = fopen(path, "wb");
-    if (!file)
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-    return file;
-}
-
 static int close_output(FILE *file, const char *path)
 {
     int status = file == stdout ? fflush(file) : fclose(file);
     if (status != 0)
-        fprintf(stderr, "%s: cannot write: %s\n", path, strerror(errno));
+        cli_message("%s: cannot write: %s\n", path, strerror(errno));
     return status != 0;
 }
 
@@ -33,8 +23,9 @@ static int convert(const char *input, const char *output, bool assemble)
     struct cli_input *from = cli_input_open(input);
     if (!from)
         return 1;
-    FILE *to = open_output(output);
+    FILE *to = cli_output_open(output);
     if (!to) {
+        cli_message("%s: cannot write: %s\n", output, strerror(errno));
         cli_input_free(from);
         return 1;
     }
@@ -42,12 +33,12 @@ static int convert(const char *input, const char *output, bool assemble)
     int status = (assemble ? weft_raw_assemble : weft_raw_print)(cli_input_read, from, write_file,
                                                                  to, &error);
     if (status < 0 && *error.rule && assemble)
-        fprintf(stderr, "%s: line %llu: %s\n", cli_file_name(input),
-                (unsigned long long)error.offset, error.message);
+        cli_message("%s: line %llu: %s\n", cli_file_name(input), (unsigned long long)error.offset,
+                    error.message);
     else if (status < 0 && *error.rule)
         cli_report(input, &error);
     else if (status < 0)
-        fprintf(stderr, "%s: cannot write: %s\n", output, strerror(-status));
+        cli_message("%s: cannot write: %s\n", output, strerror(-status));
     cli_input_free(from);
     return close_output(to, output) || status < 0;
 }

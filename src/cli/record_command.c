@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "moment.h"
 
 static volatile sig_atomic_t child;
 
@@ -33,17 +34,17 @@ static void pass_signals_on(const sigset_t *passed)
             sigaction(number, &action, NULL);
 }
 
-static int set_environment(const char *output, const char *seconds)
+static int set_environment(const char *output, const char *length)
 {
-    char number[16] = "";
-    size_t digits = seconds ? strspn(seconds, "0123456789") : 0;
-    if (seconds && (digits == 0 || digits >= sizeof number || strspn(seconds, "0") == digits ||
-                    (strcmp(seconds + digits, "s") != 0 && seconds[digits])))
-        return cli_usage("record", "--for %s is not a number of seconds", seconds);
-    if (seconds)
-        memcpy(number, seconds, digits);
+    char seconds[32] = "";
+    int64_t ns = 1;
+    if (length && (!cli_seconds_parse(length, &ns) || ns == 0))
+        return cli_usage("record", "--for needs a time such as 5s, 1.5s or 200ms, not %s", length);
+    if (length)
+        snprintf(seconds, sizeof seconds, "%lld.%09lld", (long long)(ns / 1000000000),
+                 (long long)(ns % 1000000000));
     /* An empty value counts as none. */
-    return setenv("WEFT_TRACE", output, 1) || setenv("WEFT_TRACE_SECONDS", number, 1);
+    return setenv("WEFT_TRACE", output, 1) || setenv("WEFT_TRACE_SECONDS", seconds, 1);
 }
 
 /* The signals are blocked until there is a child for them. Returns its exit status, or 128 and the
@@ -61,11 +62,12 @@ static int run(char **program)
     if (pid == 0) {
         sigprocmask(SIG_SETMASK, &before, NULL);
         execvp(program[0], program);
-        fprintf(stderr, "weft record: %s: %s\n", program[0], strerror(errno));
-        _exit(errno == ENOENT ? 127 : 126);
+        int error = errno;
+        cli_message("weft record: %s: %s\n", program[0], strerror(error));
+        _exit(error == ENOENT ? 127 : 126);
     }
     if (pid < 0) {
-        fprintf(stderr, "weft record: no new process: %s\n", strerror(errno));
+        cli_message("weft record: no new process: %s\n", strerror(errno));
         return 1;
     }
     child = (sig_atomic_t)pid;
@@ -86,11 +88,11 @@ static int report(const char *output, int status)
 {
     struct stat about;
     if (!is_file(output, &about)) {
-        fprintf(stderr, "weft record: there is no %s: is the program linked with weft?\n", output);
+        cli_message("weft record: there is no %s: is the program linked with weft?\n", output);
         return status ? status : 1;
     }
-    fprintf(stderr, "weft record: %s: %lld bytes; `weft validate -v %s` checks it\n", output,
-            (long long)about.st_size, output);
+    cli_message("weft record: %s: %lld bytes; `weft validate -v %s` checks it\n", output,
+                (long long)about.st_size, output);
     return status;
 }
 
@@ -105,9 +107,9 @@ static int find_program(int argc, char **argv)
 
 int cli_record(int argc, char **argv)
 {
-    const char *output = NULL, *seconds = NULL, *program;
+    const char *output = NULL, *length = NULL, *program;
     const struct cli_option options[] = {
-        {'o', "output", &output, NULL}, {'f', "for", &seconds, NULL}, {0, NULL, NULL, NULL}};
+        {'o', "output", &output, NULL}, {'f', "for", &length, NULL}, {0, NULL, NULL, NULL}};
     int at = find_program(argc, argv);
     int status = cli_parse(at + 1 < argc ? at + 1 : argc, argv, options, &program);
     if (status >= 0)
@@ -115,11 +117,11 @@ int cli_record(int argc, char **argv)
     if (!output)
         return cli_usage(argv[0], "where to? -o FILE");
     struct stat about;
-    status = set_environment(output, seconds);
+    status = set_environment(output, length);
     if (status)
         return status;
     if (is_file(output, &about) && unlink(output) != 0) {
-        fprintf(stderr, "weft record: %s: %s\n", output, strerror(errno));
+        cli_message("weft record: %s: %s\n", output, strerror(errno));
         return 1;
     }
     return report(output, run(argv + at));

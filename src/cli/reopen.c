@@ -8,6 +8,14 @@
 
 #include "cli.h"
 #include "input.h"
+#include "progress.h"
+
+static void watch(const char *path, const char *name)
+{
+    struct stat about;
+    if (stat(path, &about) == 0)
+        cli_progress_watch(cli_file_name(name), &about);
+}
 
 /* Unpacks all of an input. Returns 0 or a negative errno value. */
 static int copy_all(struct cli_input *input, FILE *to)
@@ -30,11 +38,12 @@ static int copy(struct cli_source *source)
     int status = source->copy ? copy_all(input, source->copy) : -errno;
     cli_input_free(input);
     if (status) {
-        fprintf(stderr, "%s: cannot copy to a temporary file: %s\n", cli_file_name(source->path),
-                strerror(-status));
+        cli_message("%s: cannot copy to a temporary file: %s\n", cli_file_name(source->path),
+                    strerror(-status));
         return 1;
     }
     snprintf(source->copy_path, sizeof source->copy_path, "/proc/self/fd/%d", fileno(source->copy));
+    watch(source->copy_path, source->path);
     return 0;
 }
 
@@ -52,19 +61,31 @@ static bool is_plain_file(const char *path)
     return file && cli_packing_of(start, size) == CLI_PLAIN;
 }
 
-int cli_source_open(struct cli_source *source, const char *path)
+int cli_source_keep(struct cli_source *source, const char *path)
 {
     *source = (struct cli_source){.path = path};
-    bool again = strcmp(path, "-") != 0 && is_plain_file(path);
-    int status = again ? 0 : copy(source);
+    if (strcmp(path, "-") == 0 || !is_plain_file(path))
+        return copy(source);
+    watch(path, path);
+    return 0;
+}
+
+const char *cli_source_path(const struct cli_source *source)
+{
+    return source->copy ? source->copy_path : source->path;
+}
+
+int cli_source_open(struct cli_source *source, const char *path)
+{
+    weft_reader *reader;
+    int status = cli_source_keep(source, path);
     if (status)
         return status;
-    weft_reader *reader;
     status = cli_source_reader(source, &reader);
     if (status && reader)
         cli_report(path, weft_reader_error_get(reader));
     else if (status)
-        fprintf(stderr, "%s: %s\n", cli_file_name(path), strerror(-status));
+        cli_message("%s: %s\n", cli_file_name(path), strerror(-status));
     weft_reader_free(reader);
     return status != 0;
 }
@@ -78,5 +99,5 @@ void cli_source_close(struct cli_source *source)
 int cli_source_reader(void *context, weft_reader **reader)
 {
     struct cli_source *source = context;
-    return weft_reader_open_path(reader, source->copy ? source->copy_path : source->path);
+    return weft_reader_open_path(reader, cli_source_path(source));
 }

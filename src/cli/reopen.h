@@ -3,8 +3,8 @@
 #define WEFT_CLI_REOPEN_H
 
 /*
- * A trace that is read more than once: the standard input, a pipe, or a packed file is unpacked
- * into a temporary file first.
+ * A file that is opened by name, or more than once: the standard input, a pipe, or a packed file is
+ * unpacked into a temporary file first.
  */
 
 #include <stdio.h>
@@ -17,8 +17,12 @@ struct cli_source {
     char copy_path[32];
 };
 
-/* Checks the header, too. Returns 0, or 1 after saying why not. close is needed then too. */
+/* Returns 0, or 1 after saying why not. close is needed then too. */
+int cli_source_keep(struct cli_source *source, const char *path);
+/* The same for a trace, whose header is checked. */
 int cli_source_open(struct cli_source *source, const char *path);
+/* Where it can be opened. */
+const char *cli_source_path(const struct cli_source *source);
 void cli_source_close(struct cli_source *source);
 
 /* A weft_open_fn; context is the source. */

@@ -132,8 +132,8 @@ int cli_finish(const char *path, const weft_reader *reader, int status)
     if (*error->rule)
         cli_report(path, error);
     else
-        fprintf(stderr, "%s: %s\n", cli_file_name(path), strerror(-status));
-    fprintf(stderr, "%s: incomplete: what is shown ends there\n", cli_file_name(path));
+        cli_message("%s: %s\n", cli_file_name(path), strerror(-status));
+    cli_message("%s: incomplete: what is shown ends there\n", cli_file_name(path));
     return 1;
 }
 
@@ -157,23 +157,4 @@ bool cli_number_parse(const char *text, uint64_t *number)
             return false;
     }
     return *text != 0;
-}
-
-bool cli_duration_parse(const char *text, int64_t *ns)
-{
-    static const struct {
-        const char *name;
-        double ns;
-    } units[] = {{"", 1}, {"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}};
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    double value = strtod(text, &end);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(end, units[i].name) != 0 || !(value * units[i].ns < 9.2e18))
-            continue;
-        *ns = (int64_t)(value * units[i].ns + 0.5);
-        return true;
-    }
-    return false;
 }

@@ -8,6 +8,7 @@
 #include <weft/collector.h>
 
 #include "cli.h"
+#include "moment.h"
 
 /* To the command's output, in order with cli_put. */
 void cli_printf(const char *format, ...) WEFT_PRINTF(1, 2);
@@ -53,8 +54,6 @@ bool cli_number_parse(const char *text, uint64_t *number);
 /* Takes an id, the last operand, out of argv: the rest is as with other commands. */
 bool cli_take_id(int *argc, char **argv, uint64_t *id);
 
-/* "1.5s", "20ms", "300us" or "µs", "7ns"; a number alone is nanoseconds. False if it is none. */
-bool cli_duration_parse(const char *text, int64_t *ns);
 /* A text of JSON, in quotes. */
 void cli_json_quote(weft_text text);
 

@@ -43,8 +43,8 @@ static int locate(const struct request *request, const struct cli_origin *origin
 {
     if (cli_moment_locate(&request->from, origin, from) != 0 ||
         cli_moment_locate(&request->to, origin, to) != 0) {
-        fprintf(stderr, "%s: the trace does not say what the wall clock was\n",
-                cli_file_name(request->path));
+        cli_message("%s: the trace does not say what the wall clock was\n",
+                    cli_file_name(request->path));
         return 1;
     }
     return 0;
@@ -53,11 +53,11 @@ static int locate(const struct request *request, const struct cli_origin *origin
 static int explain(const struct request *request, int status, const weft_reader_error *error)
 {
     if (status == -ENODATA)
-        fprintf(stderr, "%s: nothing in that time\n", cli_file_name(request->path));
+        cli_message("%s: nothing in that time\n", cli_file_name(request->path));
     else if (*error->rule)
         cli_report(request->path, error);
     else
-        fprintf(stderr, "%s: %s\n", request->output, strerror(-status));
+        cli_message("%s: %s\n", request->output, strerror(-status));
     return 1;
 }
 
@@ -77,10 +77,10 @@ static int slice(const struct request *request, struct cli_source *source)
     if (status || closed)
         return explain(request, status ? status : closed, &error);
     if (strcmp(request->output, "-") != 0) {
-        fprintf(stderr, "%s: %llu generations, %llu events, ", request->output,
-                (unsigned long long)info.generations, (unsigned long long)info.events);
-        fprintf(stderr, "%s to ", cli_duration(info.begin - origin.begin).text);
-        fprintf(stderr, "%s of the trace\n", cli_duration(info.end - origin.begin).text);
+        cli_message("%s: %llu generations, %llu events, ", request->output,
+                    (unsigned long long)info.generations, (unsigned long long)info.events);
+        cli_message("%s to ", cli_duration(info.begin - origin.begin).text);
+        cli_message("%s of the trace\n", cli_duration(info.end - origin.begin).text);
     }
     return 0;
 }

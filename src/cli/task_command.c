@@ -217,8 +217,8 @@ static int tell(const char *path, weft_reader *reader, uint64_t id, bool states,
         put_text(story, states);
     int exit_status = cli_flush(0) | cli_finish(path, reader, status);
     if (status != -ENOMEM && !found) {
-        fprintf(stderr, "%s: task %llu does not begin within the trace\n", cli_file_name(path),
-                (ull)id);
+        cli_message("%s: task %llu does not begin within the trace\n", cli_file_name(path),
+                    (ull)id);
         exit_status = 1;
     }
     weft_story_free(story);

@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "follow.h"
 #include "report.h"
+#include "terminal.h"
 #include "top_window.h"
 
 typedef unsigned long long ull;
@@ -18,6 +18,10 @@ typedef unsigned long long ull;
 
 /* With --count: how long a file may stand still. Programs write about once a second. */
 #define PATIENCE_MS 3000
+
+/* Limits of the time that a page covers, in ns. */
+#define DELAY_LEAST INT64_C(1000)
+#define DELAY_MOST  INT64_C(1000000000000000)
 
 struct top {
     const char *path;
@@ -34,10 +38,9 @@ struct top {
 
 static unsigned lines_of_terminal(const struct top *top)
 {
-    struct winsize size;
-    if (!top->terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 12)
-        return 24;
-    return size.ws_row;
+    unsigned columns, rows;
+    cli_terminal_size(STDOUT_FILENO, &columns, &rows);
+    return top->terminal && rows >= 12 ? rows : 24;
 }
 
 static void put_emphasis(const struct top *top, bool on)
@@ -195,16 +198,25 @@ static int turn_to(struct top *top, int64_t time)
     return status;
 }
 
+static int begin(struct top *top, int64_t time)
+{
+    int64_t end;
+    if (__builtin_add_overflow(time, top->width, &end))
+        return -ERANGE;
+    top->origin = time;
+    top_window_begin(&top->window, time, end);
+    return 0;
+}
+
 static int follow_events(struct top *top)
 {
     weft_event event;
     int status, failed = 0;
     while (!failed && !is_done(top) && (status = weft_reader_next(top->reader, &event)) == 1) {
-        if (weft_reader_generations(top->reader) == 1 && event.kind == WEFT_EVENT_SYNC) {
-            top->origin = event.time;
-            top_window_begin(&top->window, event.time, event.time + top->width);
-        }
-        failed = turn_to(top, event.time);
+        if (weft_reader_generations(top->reader) == 1 && event.kind == WEFT_EVENT_SYNC)
+            failed = begin(top, event.time);
+        if (!failed)
+            failed = turn_to(top, event.time);
         top->window.events++;
         if (!failed && !is_done(top))
             failed = weft_timeline_event(top->timeline, &event);
@@ -229,22 +241,11 @@ static int run(struct top *top, struct cli_follow *follow)
     if (top->reader)
         status = cli_finish(top->path, top->reader, status);
     else if (status)
-        fprintf(stderr, "%s: %s\n", cli_file_name(top->path), strerror(-status));
+        cli_message("%s: %s\n", cli_file_name(top->path), strerror(-status));
     weft_timeline_free(top->timeline);
     top_window_fini(&top->window);
     weft_reader_free(top->reader);
     return cli_flush(status != 0);
-}
-
-/* Seconds with a fraction, as nanoseconds. False for what is none, or less than a microsecond. */
-static bool parse_seconds(const char *text, int64_t *ns)
-{
-    char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || !(seconds >= 1e-6 && seconds < 1e6))
-        return false;
-    *ns = (int64_t)(seconds * 1e9);
-    return true;
 }
 
 static int find_process(const char *text, struct cli_follow *follow, char *path, size_t size)
@@ -254,8 +255,8 @@ static int find_process(const char *text, struct cli_follow *follow, char *path,
         return cli_usage("top", "-p needs the number of a process, not %s", text);
     int status = cli_follow_find((pid_t)pid, path, size);
     if (status) {
-        fprintf(stderr, "weft top: process %s %s\n", text,
-                status == -ESRCH ? "does not exist" : "writes no trace that could be found");
+        cli_message("weft top: process %s %s\n", text,
+                    status == -ESRCH ? "does not exist" : "writes no trace that could be found");
         return 1;
     }
     follow->writer = (pid_t)pid;
@@ -264,12 +265,11 @@ static int find_process(const char *text, struct cli_follow *follow, char *path,
 
 static int start(struct top *top, struct cli_follow *follow)
 {
-    const char *no_colour = getenv("NO_COLOR");
-    top->terminal = !top->most && isatty(STDOUT_FILENO);
-    top->colour = top->terminal && !(no_colour && *no_colour);
+    top->terminal = !top->most && cli_is_terminal(STDOUT_FILENO);
+    top->colour = top->terminal && cli_has_colour(STDOUT_FILENO);
     int status = cli_follow_open(follow, top->path);
     if (status) {
-        fprintf(stderr, "%s: %s\n", top->path, strerror(-status));
+        cli_message("%s: %s\n", top->path, strerror(-status));
         return 1;
     }
     status = run(top, follow);
@@ -290,8 +290,9 @@ int cli_top(int argc, char **argv)
     int status = cli_parse_operands(argc, argv, options, &top.path, 0, 1);
     if (status >= 0)
         return status;
-    if (delay && !parse_seconds(delay, &top.width))
-        return cli_usage(argv[0], "--delay needs seconds, not %s", delay);
+    if (delay && (!cli_seconds_parse(delay, &top.width) || top.width < DELAY_LEAST ||
+                  top.width > DELAY_MOST))
+        return cli_usage(argv[0], "--delay needs a time such as 1s or 200ms, not %s", delay);
     if (pages && (!cli_number_parse(pages, &top.most) || !top.most))
         return cli_usage(argv[0], "--count needs a number of pages, not %s", pages);
     if (!pid == !top.path)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "report.h"
 
 typedef unsigned long long ull;
 
@@ -48,8 +48,8 @@ static void print_warnings(const char *path, const weft_reader *reader)
 {
     weft_reader_warning warning;
     for (size_t i = 0; weft_reader_warning_get(reader, i, &warning); i++)
-        fprintf(stderr, "%s: %llu: %llu: warning: %s (%llu times)\n", cli_file_name(path),
-                (ull)warning.offset, (ull)warning.generation, warning.text, (ull)warning.count);
+        cli_message("%s: %llu: %llu: warning: %s (%llu times)\n", cli_file_name(path),
+                    (ull)warning.offset, (ull)warning.generation, warning.text, (ull)warning.count);
 }
 
 static int validate(const char *path, weft_reader *reader, bool coarse, struct counts *counts)
@@ -65,11 +65,19 @@ static int validate(const char *path, weft_reader *reader, bool coarse, struct c
     if (status < 0 && *weft_reader_error_get(reader)->rule)
         return cli_report(path, weft_reader_error_get(reader));
     if (status < 0)
-        fprintf(stderr, "%s: %s\n", cli_file_name(path), strerror(-status));
+        cli_message("%s: %s\n", cli_file_name(path), strerror(-status));
     if (counts->complaints > COMPLAINTS)
-        fprintf(stderr, "%s: %llu more complaints\n", cli_file_name(path),
-                (ull)(counts->complaints - COMPLAINTS));
+        cli_message("%s: %llu more complaints\n", cli_file_name(path),
+                    (ull)(counts->complaints - COMPLAINTS));
     return status < 0 || counts->complaints;
+}
+
+static void put_counts(const char *path, const weft_reader *reader, const struct counts *counts)
+{
+    cli_put_text(cli_file_name(path));
+    cli_printf(": valid: %llu events, %llu generations, %llu goroutines, %llu bytes, format 1.%u\n",
+               (ull)counts->events, (ull)weft_reader_generations(reader), (ull)counts->goroutines,
+               (ull)weft_reader_offset(reader), weft_reader_version(reader));
 }
 
 int cli_validate(int argc, char **argv)
@@ -91,10 +99,7 @@ int cli_validate(int argc, char **argv)
     if (!quiet)
         print_warnings(path, reader);
     if (status == 0 && verbose)
-        printf(
-            "%s: valid: %llu events, %llu generations, %llu goroutines, %llu bytes, format 1.%u\n",
-            cli_file_name(path), (ull)counts.events, (ull)weft_reader_generations(reader),
-            (ull)counts.goroutines, (ull)weft_reader_offset(reader), weft_reader_version(reader));
+        put_counts(path, reader, &counts);
     weft_reader_free(reader);
     return cli_flush(status);
 }

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define SECONDS_MAX   UINT64_C(1000000000)
+
 const char *environment_text(const char *name)
 {
     const char *text = getenv(name);
@@ -34,6 +37,34 @@ bool environment_number(const char *name, unsigned long low, unsigned long high,
         return false;
     }
     *out = value;
+    return true;
+}
+
+/* What is beyond nanoseconds is left out. False: none, or more than SECONDS_MAX. */
+static bool parse_seconds(const char *text, uint64_t *ns)
+{
+    uint64_t whole = 0, scale = NS_PER_SECOND;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9' && whole <= SECONDS_MAX; at++)
+        whole = whole * 10 + (uint64_t)(*at - '0');
+    *ns = whole * NS_PER_SECOND;
+    if (at != text && *at == '.')
+        for (at++; *at >= '0' && *at <= '9'; at++)
+            *ns += (scale /= 10) * (uint64_t)(*at - '0');
+    return at != text && *at == 0 && *ns > 0 && whole <= SECONDS_MAX;
+}
+
+bool environment_seconds(const char *name, uint64_t *ns)
+{
+    const char *text = environment_text(name);
+    uint64_t value;
+    if (!text)
+        return true;
+    if (!parse_seconds(text, &value)) {
+        base_warn("%s=%s is not a number of seconds, such as 5 or 0.2", name, text);
+        return false;
+    }
+    *ns = value;
     return true;
 }
 

@@ -23,7 +23,7 @@
 /* More than a recorder has by default: a file takes no memory that the program would miss. */
 #define FLIGHT_WINDOW_BYTES ((size_t)64 << 20)
 
-enum { CPU_HZ_MAX = 10000, SECONDS_MAX = 1000000000 };
+enum { CPU_HZ_MAX = 10000 };
 
 static base_lock lock = BASE_LOCK_INIT(INSTANCE); /* guards whole_run */
 static weft_trace_stream *whole_run;              /* of WEFT_TRACE */
@@ -187,20 +187,20 @@ static int start_recorder(void)
 /* Nothing is started if anything is wrong. */
 static int read_settings(void)
 {
-    unsigned long seconds = 0;
+    uint64_t length = 0;
     helper.deadline = UINT64_MAX;
     helper.path = environment_text("WEFT_TRACE_SNAPSHOT");
     helper.crash_path = environment_text("WEFT_TRACE_ON_CRASH");
     helper.written = 0;
-    if (!environment_number("WEFT_TRACE_SECONDS", 1, SECONDS_MAX, &seconds) ||
+    if (!environment_seconds("WEFT_TRACE_SECONDS", &length) ||
         !environment_signal("WEFT_TRACE_SIGNAL", &helper.signal))
         return -EINVAL;
     if ((helper.signal != 0) != (helper.path != NULL)) {
         base_warn("WEFT_TRACE_SIGNAL and WEFT_TRACE_SNAPSHOT need each other");
         return -EINVAL;
     }
-    if (seconds && environment_text("WEFT_TRACE"))
-        helper.deadline = base_clock_monotonic() + seconds * UINT64_C(1000000000);
+    if (length && environment_text("WEFT_TRACE"))
+        helper.deadline = base_clock_monotonic() + length;
     return 0;
 }
 

@@ -3,7 +3,7 @@
  * Recording without code: what the environment asks for.
  *
  *   WEFT_TRACE=FILE            traces the whole run
- *   WEFT_TRACE_SECONDS=N       … or its first N seconds
+ *   WEFT_TRACE_SECONDS=N       … or its first N seconds, such as 5 or 0.2
  *   WEFT_TRACE_FORMAT=1.22 …   the format; WEFT_TRACE_CPU=HZ: with CPU samples
  *   WEFT_TRACE_SNAPSHOT=FILE   a flight recorder; each WEFT_TRACE_SIGNAL=NAME|NUMBER writes what it
  *                              keeps: to FILE, then to FILE.1, FILE.2, …

@@ -40,9 +40,14 @@ echo >&3
 finish
 [ "$size" = "$(wc -c <"$dir/first_second.trace")" ] || fail "the trace has grown after its end"
 
+start WEFT_TRACE="$dir/fraction.trace" WEFT_TRACE_SECONDS=0.05
+until_done "$WEFT_TOOL" validate -q "$dir/fraction.trace"
+finish
+
 # What is wrong is said, and nothing runs.
 for setting in WEFT_TRACE_SIGNAL=USR1 WEFT_TRACE_SIGNAL=NONE WEFT_TRACE_SIGNAL=9 \
-    WEFT_TRACE_SNAPSHOT="$dir/alone.trace" WEFT_TRACE_SECONDS=soon; do
+    WEFT_TRACE_SNAPSHOT="$dir/alone.trace" WEFT_TRACE_SECONDS=soon WEFT_TRACE_SECONDS=0 \
+    WEFT_TRACE_SECONDS=.5 WEFT_TRACE_SECONDS=1.5s WEFT_TRACE_SECONDS=1000000001; do
     if env "$setting" "$sleeper" </dev/null >"$dir/output" 2>"$dir/errors"; then
         fail "$setting was accepted"
     fi
