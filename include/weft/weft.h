@@ -11,6 +11,7 @@
 #include <weft/coro.h>
 #include <weft/file.h>
 #include <weft/net.h>
+#include <weft/process.h>
 #include <weft/profile.h>
 #include <weft/resolve.h>
 #include <weft/runtime.h>

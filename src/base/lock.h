@@ -18,6 +18,7 @@
     X(INSTANCE)   /* creation and end of the runtime */                                            \
     X(COMMANDS)   /* tracer: queue of start, advance, stop requests */                             \
     X(SIGNALS)    /* subscriptions to signals */                                                   \
+    X(PROCESS)    /* a child process: its number, its end */                                       \
     X(POLL)       /* poller: registration of descriptors */                                        \
     X(POLL_DESC)  /* poller: one descriptor's waiters */                                           \
     X(USER_TIMER) /* starting and stopping a weft_timer */                                         \
