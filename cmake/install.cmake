@@ -63,6 +63,9 @@ function(weft_pkgconfig name description)
     if("SQLite::SQLite3" IN_LIST private)
         string(PREPEND WEFT_PC_LIBS_PRIVATE "-lsqlite3 ")
     endif()
+    if("OpenSSL::SSL" IN_LIST private)
+        string(PREPEND WEFT_PC_LIBS_PRIVATE "-lssl -lcrypto ")
+    endif()
     configure_file(${PROJECT_SOURCE_DIR}/cmake/weft.pc.in
         ${PROJECT_BINARY_DIR}/cmake/${name}.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/cmake/${name}.pc
@@ -72,3 +75,4 @@ weft_pkgconfig(weft "Goroutine-style concurrency for C with an execution tracer"
 weft_pkgconfig(weft-trace "The execution tracer of weft, to embed into another runtime")
 weft_pkgconfig(weft-recover "Makes traces from flight files of programs that have died" weft-reader)
 weft_pkgconfig(weft-reader "Reads, orders and validates Go v2 execution traces")
+weft_pkgconfig(weft-tls "TLS over weft's connections, through OpenSSL" weft)
