@@ -27,6 +27,9 @@
 
 #define HOST_WORKERS_MAX 64
 
+/* A function that takes a step is called, not inlined: stacks begin with its caller. */
+#define HOST_STEP static __attribute__((noinline, unused))
+
 typedef struct unit {
     weft_trace_g g;
     int status;         /* WEFT_TRACE_G_… */
@@ -81,7 +84,7 @@ static inline bool enter(weft_trace_section *section)
     return self && weft_trace_enter(host.tracer, &self->m, section);
 }
 
-static inline uint64_t here(weft_trace_section *section)
+static inline __attribute__((always_inline)) uint64_t here(weft_trace_section *section)
 {
     uintptr_t pcs[WEFT_TRACE_MAX_FRAMES];
     void *frame = __builtin_frame_address(0);
@@ -117,7 +120,7 @@ static inline unit *unit_record(void)
 }
 
 /* status: WEFT_TRACE_G_RUNNABLE, or WEFT_TRACE_G_WAITING. */
-static inline unit *unit_new(void (*entry)(void), int status)
+HOST_STEP unit *unit_new(void (*entry)(void), int status)
 {
     weft_trace_section section;
     unit *u = unit_record();
@@ -133,7 +136,7 @@ static inline unit *unit_new(void (*entry)(void), int status)
     return u;
 }
 
-static inline void unit_start(unit *u)
+HOST_STEP void unit_start(unit *u)
 {
     weft_trace_section section;
     set_unit(u);
@@ -145,7 +148,7 @@ static inline void unit_start(unit *u)
 }
 
 /* The worker's unit waits for something. */
-static inline void unit_block(weft_trace_block_reason reason)
+HOST_STEP void unit_block(weft_trace_block_reason reason)
 {
     weft_trace_section section;
     bool open = enter(&section);
@@ -158,7 +161,7 @@ static inline void unit_block(weft_trace_block_reason reason)
 }
 
 /* The worker's unit gives way. */
-static inline void unit_stop(void)
+HOST_STEP void unit_stop(void)
 {
     weft_trace_section section;
     bool open = enter(&section);
@@ -170,7 +173,7 @@ static inline void unit_stop(void)
         weft_trace_leave(&section);
 }
 
-static inline void unit_end(void)
+HOST_STEP void unit_end(void)
 {
     weft_trace_section section;
     unit *u = self->unit;
@@ -185,7 +188,7 @@ static inline void unit_end(void)
     host.spare = u;
 }
 
-static inline void unit_wake(unit *u)
+HOST_STEP void unit_wake(unit *u)
 {
     weft_trace_section section;
     bool open = enter(&section);
@@ -196,7 +199,7 @@ static inline void unit_wake(unit *u)
         weft_trace_leave(&section);
 }
 
-static inline void proc_take(void)
+HOST_STEP void proc_take(void)
 {
     weft_trace_section section;
     set_proc(&self->p);
@@ -206,7 +209,7 @@ static inline void proc_take(void)
     }
 }
 
-static inline void proc_drop(void)
+HOST_STEP void proc_drop(void)
 {
     weft_trace_section section;
     bool open = enter(&section);
@@ -218,7 +221,7 @@ static inline void proc_drop(void)
 }
 
 /* Around a call that blocks in the kernel: the P is given up for its duration. */
-static inline void host_syscall_begin(void)
+HOST_STEP void host_syscall_begin(void)
 {
     weft_trace_section section;
     host_lock();
@@ -233,7 +236,7 @@ static inline void host_syscall_begin(void)
     host_unlock();
 }
 
-static inline void host_syscall_end(void)
+HOST_STEP void host_syscall_end(void)
 {
     weft_trace_section section;
     unit *u = self->unit;
@@ -255,7 +258,7 @@ static inline void host_syscall_end(void)
 typedef enum note { TASK_BEGIN, TASK_END, REGION_BEGIN, REGION_END } note;
 
 /* task: a number that no other has; 0 for a region: none. */
-static inline void host_annotate(note what, uint64_t task, const char *name)
+HOST_STEP void host_annotate(note what, uint64_t task, const char *name)
 {
     weft_trace_section s;
     host_lock();

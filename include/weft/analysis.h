@@ -152,11 +152,14 @@ typedef int (*weft_goroutine_fn)(void *context, const weft_goroutine_stats *goro
 WEFT_API void weft_summary_each_goroutine(weft_summary *summary, weft_goroutine_fn function,
                                           void *context);
 
+/* The next event of the reader. 0, -ENOMEM, or what the function of weft_summary_each_goroutine
+ * returned. */
 WEFT_API WEFT_MUST_USE int weft_summary_event(weft_summary *summary, const weft_event *event);
 
 /* Ends all that is still under way, at the last event. Once, before asking for results. */
 WEFT_API WEFT_MUST_USE int weft_summary_finish(weft_summary *summary);
 
+/* The result for the whole trace; valid until the summary is freed. */
 WEFT_API const weft_totals *weft_summary_totals(weft_summary *summary);
 
 /* Groups by entry function, in no order. weft_summary_group gives 0, or -ERANGE. */
@@ -262,7 +265,9 @@ WEFT_API WEFT_MUST_USE int weft_profile_new(weft_profile **profile, const weft_r
 WEFT_API void weft_profile_set_period(weft_profile *profile, int64_t period);
 WEFT_API int64_t weft_profile_period(const weft_profile *profile);
 
+/* The kind that it was made for. */
 WEFT_API weft_profile_kind weft_profile_kind_get(const weft_profile *profile);
+/* The next event of the reader. */
 WEFT_API WEFT_MUST_USE int weft_profile_event(weft_profile *profile, const weft_event *event);
 
 /* At the end of the trace, once, before asking for results. */

@@ -79,6 +79,8 @@ typedef struct weft_task_stay {
     weft_task outer;
 } weft_task_stay;
 
+/* What the functions below call while tracing is on. weft_task_begin_bytes: as weft_task_begin(),
+ * for a name of any bytes. The others are not for programs. */
 WEFT_API weft_task weft_task_begin_bytes(weft_task parent, const void *name, size_t size);
 WEFT_API void weft_task_end_begun(weft_task task);
 WEFT_API void weft_task_enter_begun(weft_task_stay *stay, weft_task task);
@@ -159,6 +161,8 @@ static inline int weft_region_end(weft_region *region)
 
 /* ---- Logs ---- */
 
+/* What weft_log() and weft_logf() call while tracing is on; without effect while it is off.
+ * weft_log_bytes is for texts of any bytes. */
 WEFT_API void weft_log_bytes(const void *key, size_t key_size, const void *value,
                              size_t value_size);
 WEFT_API void weft_log_format(const char *key, const char *format, ...) WEFT_PRINTF(2, 3);
@@ -176,6 +180,7 @@ static inline void weft_log(const char *key, const char *value)
 
 /* ---- Labels ---- */
 
+/* As weft_label_set(), for a label of any bytes, and also while labels are not in use. */
 WEFT_API int weft_label_set_bytes(const void *label, size_t size);
 
 /*

@@ -139,8 +139,10 @@ typedef struct weft_worker {
 
 typedef struct weft_story weft_story;
 
+/* The story of the task with that number. The reader must outlive it. */
 WEFT_API WEFT_MUST_USE int weft_story_new(weft_story **story, const weft_reader *reader,
                                           uint64_t task);
+/* The next event of the reader. */
 WEFT_API WEFT_MUST_USE int weft_story_event(weft_story *story, const weft_event *event);
 
 /* At the end of the trace, once, before asking for results. -ENOENT: the task does not begin within

@@ -50,6 +50,8 @@ WEFT_API int weft_chan_recv_until(weft_chan *chan, void *element, int64_t deadli
  * program. */
 WEFT_API void weft_chan_close(weft_chan *chan);
 
+/* Elements in the buffer at this moment, and how many it has room for; both 0 for NULL. Any
+ * thread. */
 WEFT_API size_t weft_chan_len(const weft_chan *chan);
 WEFT_API size_t weft_chan_cap(const weft_chan *chan);
 

@@ -103,7 +103,9 @@ WEFT_API void weft_collector_free(weft_collector *collector);
 
 typedef struct weft_mmu weft_mmu;
 
+/* flags: WEFT_MMU_…, what counts for the collector. The reader must outlive it. */
 WEFT_API WEFT_MUST_USE int weft_mmu_new(weft_mmu **mmu, const weft_reader *reader, unsigned flags);
+/* The next event of the reader. */
 WEFT_API WEFT_MUST_USE int weft_mmu_event(weft_mmu *mmu, const weft_event *event);
 /* At the end of the trace, once, before asking for results. */
 WEFT_API WEFT_MUST_USE int weft_mmu_finish(weft_mmu *mmu);

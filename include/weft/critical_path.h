@@ -100,6 +100,7 @@ WEFT_API WEFT_MUST_USE int weft_path_new(weft_path **path, const weft_reader *re
 WEFT_API void weft_path_of_task(weft_path *path, uint64_t task);
 WEFT_API void weft_path_of_goroutine(weft_path *path, uint64_t goroutine, int64_t from, int64_t to);
 
+/* The next event of the reader. */
 WEFT_API WEFT_MUST_USE int weft_path_event(weft_path *path, const weft_event *event);
 
 /*
@@ -108,6 +109,7 @@ WEFT_API WEFT_MUST_USE int weft_path_event(weft_path *path, const weft_event *ev
  */
 WEFT_API WEFT_MUST_USE int weft_path_finish(weft_path *path);
 
+/* What the path is of, and from when to when it goes. */
 WEFT_API void weft_path_extent_get(const weft_path *path, weft_path_extent *extent);
 
 /* In order of time, a wait before its contents. */

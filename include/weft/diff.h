@@ -48,6 +48,7 @@ typedef struct weft_diff_row {
 
 typedef struct weft_diff weft_diff;
 
+/* A comparison of two runs of which nothing is known yet. */
 WEFT_API WEFT_MUST_USE int weft_diff_new(weft_diff **diff);
 
 /* A goroutine of the first run (side 0) or the second (1); for a weft_goroutine_fn. */

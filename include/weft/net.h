@@ -67,6 +67,8 @@ WEFT_API ssize_t weft_conn_write(weft_conn *conn, const void *data, size_t size)
 WEFT_API ssize_t weft_conn_write_until(weft_conn *conn, const void *data, size_t size,
                                        int64_t deadline);
 
+/* Until when reads, or writes, wait, those under way included: an instant of weft_now(),
+ * WEFT_NEVER: for ever, which is so at first. One in the past ends them at once. */
 WEFT_API void weft_conn_set_read_deadline(weft_conn *conn, int64_t deadline);
 WEFT_API void weft_conn_set_write_deadline(weft_conn *conn, int64_t deadline);
 

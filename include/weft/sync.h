@@ -37,6 +37,7 @@ typedef struct weft_mutex {
         0, {0, 0}, 0, 0, 0                                                                         \
     }
 
+/* Waits until it is the caller's. */
 WEFT_API void weft_mutex_lock(weft_mutex *mutex);
 /* 1 if it was taken, else 0. */
 WEFT_API int weft_mutex_trylock(weft_mutex *mutex);
@@ -61,6 +62,7 @@ typedef struct weft_rwmutex {
         0, {0, 0}, 0, 0, 0, 0, 0                                                                   \
     }
 
+/* Waits until the caller has it for reading, or for writing. */
 WEFT_API void weft_rwmutex_rdlock(weft_rwmutex *rw);
 WEFT_API void weft_rwmutex_wrlock(weft_rwmutex *rw);
 /* 1 if it was taken, else 0. */
@@ -87,6 +89,7 @@ typedef struct weft_sem {
         (units), {0, 0}, 0, 0                                                                      \
     }
 
+/* Waits until there are as many units, and takes them all at once. */
 WEFT_API void weft_sem_acquire(weft_sem *sem, uint32_t units);
 /* 1 if they were taken, else 0. */
 WEFT_API int weft_sem_try_acquire(weft_sem *sem, uint32_t units);
@@ -123,7 +126,9 @@ typedef struct weft_waitgroup {
 /* Adds n (may be negative) to the count; at 0 all waiters go on. A negative count stops the
  * program. */
 WEFT_API void weft_waitgroup_add(weft_waitgroup *group, int n);
+/* One is done: adds -1. */
 WEFT_API void weft_waitgroup_done(weft_waitgroup *group);
+/* Waits until the count is 0. */
 WEFT_API void weft_waitgroup_wait(weft_waitgroup *group);
 /* 0: the count was 0. */
 WEFT_API int weft_waitgroup_wait_until(weft_waitgroup *group, int64_t deadline) WEFT_MUST_USE;

@@ -70,6 +70,8 @@ WEFT_API const weft_table *weft_table_find(const char *name);
 typedef struct weft_tables weft_tables;
 typedef struct weft_rows weft_rows;
 
+/* A trace of which passes can be made. open is called with context for each of them, and returns
+ * the trace from its begin. 0, or -ENOMEM. */
 WEFT_API WEFT_MUST_USE int weft_tables_new(weft_tables **tables, weft_open_fn open, void *context);
 /* After all its passes. NULL accepted. */
 WEFT_API void weft_tables_free(weft_tables *tables);

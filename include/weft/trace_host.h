@@ -2,8 +2,8 @@
 /*
  * The tracer's core for whoever has a scheduler: how a host (a runtime, a thread pool, an event
  * loop) makes its goroutines, processors and threads visible in a trace. weft's own runtime is one
- * host; examples/tinyhost.c, pool_trace.c and uv_trace.c are others. The header is complete in
- * itself. Link with weft-trace alone.
+ * host; examples/tinyhost.c, pool_trace.c and uv_trace.c are others. docs/embedding.md is the way
+ * in; the header is complete in itself. Link with weft-trace alone.
  *
  * Terms. G: a unit of work that can block (goroutine). P: the right to run Gs; as many Gs run at
  * once as there are Ps. M: an OS thread. A *section* brackets a state change of the host together

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # check_headers.sh INCLUDE: every public header compiles alone, strictly, as C11 and as C++17, and so do
-# all of them in one program; every function declared there carries WEFT_API; no type is declared twice.
+# all of them in one program; every function declared there carries WEFT_API and has a comment; no type is
+# declared twice.
 set -eu
 include=$1
 status=0
@@ -14,6 +15,14 @@ compiles() {
         cc -std=c11 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror -fsyntax-only -I"$include" -x c - || status=1
     printf '%s\n' "$1" |
         c++ -std=c++17 -pedantic -Wall -Wextra -Werror -fsyntax-only -I"$include" -x c++ - || status=1
+}
+
+# undocumented HEADER: its functions without a comment above them, in their paragraph: what stands between blank
+# lines. Names that end in _ are private; the forms of calls in a context (…_ctx) are described together.
+undocumented() {
+    awk '/^[ \t]*$/ { commented = 0 }
+        /\*\/[ \t]*$/ { commented = 1 }
+        /^(WEFT_API|static inline) / && !/_(ctx)?\(/ && !commented { print FILENAME ":" FNR ": " $0 }' "$1"
 }
 
 all=
@@ -30,6 +39,13 @@ for header in "$include"/weft/*.h; do
     fi
 done
 compiles "$all"
+for header in "$include"/weft/*.h "$include"/weft/*.hpp; do
+    silent=$(undocumented "$header")
+    if [ -n "$silent" ]; then
+        printf 'without a comment:\n%s\n' "$silent" >&2
+        status=1
+    fi
+done
 # A compiler accepts two typedefs of one struct: of an opaque one and, unnoticed, of another's.
 twice=$(sed -nE 's/^(typedef (struct|enum) [a-z0-9_]+|\}) (weft_[a-z0-9_]+);.*/\3/p' "$include"/weft/*.h | sort | uniq -d)
 if [ -n "$twice" ]; then
