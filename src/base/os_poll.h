@@ -18,7 +18,13 @@ typedef struct os_poller {
     int waker; /* an eventfd, level-triggered */
 } os_poller;
 
-enum { OS_POLL_READ = 1, OS_POLL_WRITE = 2 };
+enum {
+    OS_POLL_READ = 1,
+    OS_POLL_WRITE = 2,
+    /* Beside OS_POLL_READ: the end of the stream, an error or urgent data. Behind a short read
+     * there may be something that no further event tells of. */
+    OS_POLL_MARK = 4,
+};
 
 typedef struct os_poll_event {
     uint64_t cookie;

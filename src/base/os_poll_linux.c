@@ -52,7 +52,7 @@ void os_poller_fini(os_poller *poller)
 int os_poller_add(const os_poller *poller, int fd, uint64_t cookie)
 {
     int saved = errno, result = 0;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+    struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.u64 = cookie};
 
     if (epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
@@ -106,6 +106,8 @@ static uint32_t modes_of(uint32_t events)
     uint32_t modes = 0;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         modes |= OS_POLL_READ;
+    if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        modes |= OS_POLL_READ | OS_POLL_MARK;
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         modes |= OS_POLL_WRITE;
     return modes;

@@ -138,12 +138,12 @@ int weft_pipe(weft_conn *out[2])
     int error = sys_pipe(fd);
     if (error)
         return error;
-    error = adopt(fd[0], false, &reader);
+    error = adopt(fd[0], POLL_PIPE, &reader);
     if (error) {
         net_close_fd(fd[1]);
         return error;
     }
-    error = adopt(fd[1], false, &writer);
+    error = adopt(fd[1], POLL_PIPE, &writer);
     if (error) {
         close_desc(reader, "weft_pipe");
         return error;

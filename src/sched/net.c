@@ -60,7 +60,9 @@ SYS ssize_t sys_write_pipe(int fd, const void *data, size_t size)
 
 ssize_t net_write(const struct poll_desc *desc, const void *data, size_t size)
 {
-    return desc->is_socket ? sys_send(desc->fd, data, size) : sys_write_pipe(desc->fd, data, size);
+    if (desc->kind == POLL_PIPE)
+        return sys_write_pipe(desc->fd, data, size);
+    return sys_send(desc->fd, data, size);
 }
 
 /* What accept() says when a connection died in the queue, or was refused by the network's rules:
@@ -155,14 +157,25 @@ SYS int sys_shutdown(int fd, int how)
     return shutdown(fd, how) == 0 ? 0 : -errno;
 }
 
-/* Makes fd non-blocking. 0 and what it was. */
-SYS int sys_set_nonblocking(int fd, int *old_flags, bool *is_socket)
+static enum poll_kind kind_of(int fd, const struct stat *status)
+{
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    if (!S_ISSOCK(status->st_mode))
+        return POLL_PIPE;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == IPPROTO_TCP)
+        return POLL_TCP;
+    return POLL_SOCKET;
+}
+
+/* Makes fd non-blocking. 0, what it was, and what it is. */
+SYS int sys_set_nonblocking(int fd, int *old_flags, enum poll_kind *kind)
 {
     struct stat status;
     *old_flags = fcntl(fd, F_GETFL);
     if (*old_flags < 0 || fstat(fd, &status) != 0)
         return -errno;
-    *is_socket = S_ISSOCK(status.st_mode);
+    *kind = kind_of(fd, &status);
     return fcntl(fd, F_SETFL, *old_flags | O_NONBLOCK) == 0 ? 0 : -errno;
 }
 
@@ -190,7 +203,7 @@ int weft_tcp_listen(const char *address, weft_listener **out)
     }
     if (fd < 0)
         return fd;
-    error = adopt(fd, true, &desc);
+    error = adopt(fd, POLL_TCP, &desc);
     if (!error)
         *out = (weft_listener *)desc;
     return error;
@@ -205,13 +218,14 @@ IN_LINE int accept_at(uintptr_t pc, weft_listener *listener, weft_conn **out, in
     int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
     if (error)
         return error;
+    enum poll_kind kind = desc->kind; /* the listener may be gone behind end_at() */
     do
         fd = sys_accept(desc->fd);
     while (fd == -EAGAIN && (fd = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
     end_at(pc, desc, POLL_READ);
     if (fd < 0)
         return fd;
-    error = adopt_at(pc, fd, true, &accepted);
+    error = adopt_at(pc, fd, kind, &accepted);
     if (!error)
         *out = (weft_conn *)accepted;
     return error;
@@ -269,7 +283,7 @@ IN_LINE int dial_at(uintptr_t pc, const struct net_address *address, int64_t dea
         int fd = sys_connect(address);
         if (fd < 0)
             return fd;
-        int error = adopt_at(pc, fd, true, &desc);
+        int error = adopt_at(pc, fd, POLL_TCP, &desc);
         if (error)
             return error;
         error = finish_connect(pc, desc, deadline);
@@ -310,15 +324,15 @@ int weft_conn_from_fd(int fd, weft_conn **out)
 {
     struct poll_desc *desc;
     int flags;
-    bool is_socket;
+    enum poll_kind kind;
 
     if (!weft_in_goroutine())
         return -EPERM;
-    int error = sys_set_nonblocking(fd, &flags, &is_socket);
+    int error = sys_set_nonblocking(fd, &flags, &kind);
     if (error)
         return error;
     struct m *m = rt_enter();
-    error = m ? poll_open(fd, is_socket, &desc) : -EPERM;
+    error = m ? poll_open(fd, kind, &desc) : -EPERM;
     if (m)
         rt_exit(m);
     if (error)
@@ -332,15 +346,15 @@ IN_LINE ssize_t read_at(uintptr_t pc, weft_conn *conn, void *data, size_t size, 
 {
     struct poll_desc *desc = &conn->desc;
     uint32_t seen;
-    ssize_t n;
+    int waited;
 
-    int error = begin_at(pc, desc, POLL_READ, deadline, &seen);
+    int error = begin_read_at(pc, desc, deadline, &seen, &waited);
     if (error)
         return error;
-    do
-        n = sys_read(desc->fd, data, size);
-    while (n == -EAGAIN && (n = wait_at(pc, desc, POLL_READ, deadline, &seen)) == 0);
-    end_at(pc, desc, POLL_READ);
+    ssize_t n = waited;
+    while (n == 0 && (n = sys_read(desc->fd, data, size)) == -EAGAIN)
+        n = wait_at(pc, desc, POLL_READ, deadline, &seen);
+    end_read_at(pc, desc, seen, n, size);
     return n;
 }
 

@@ -41,7 +41,7 @@ IN_LINE int open_at(uintptr_t pc, const weft_peer *peer, net_name_fn *name_it, w
     int fd = net_open(SOCK_DGRAM, peer, name_it);
     if (fd < 0)
         return fd;
-    int error = adopt_at(pc, fd, true, &desc);
+    int error = adopt_at(pc, fd, POLL_SOCKET, &desc);
     if (!error)
         *out = (weft_conn *)desc;
     return error;

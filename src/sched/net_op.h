@@ -67,12 +67,36 @@ IN_LINE int wait_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode, i
     return error;
 }
 
+IN_LINE int begin_read_at(uintptr_t pc, struct poll_desc *desc, int64_t deadline, uint32_t *seen,
+                          int *waited)
+{
+    struct m *m = enter_from(pc);
+    if (!m)
+        return -EPERM;
+    int error = poll_begin_read(&m, desc, deadline, seen, waited);
+    rt_exit(m);
+    return error;
+}
+
 IN_LINE void end_at(uintptr_t pc, struct poll_desc *desc, enum poll_mode mode)
 {
     struct m *m = enter_from(pc);
     if (!m) /* as above */
         return;
     int fd = poll_end(m, desc, mode);
+    rt_exit(m);
+    net_close_fd(fd);
+}
+
+/* After a read that returned n of `size` bytes, or an error. */
+IN_LINE void end_read_at(uintptr_t pc, struct poll_desc *desc, uint32_t seen, ssize_t n,
+                         size_t size)
+{
+    struct m *m = enter_from(pc);
+    if (!m) /* as above */
+        return;
+    int fd = n > 0 && (size_t)n < size ? poll_end_short_read(m, desc, seen)
+                                       : poll_end(m, desc, POLL_READ);
     rt_exit(m);
     net_close_fd(fd);
 }
@@ -100,10 +124,10 @@ IN_LINE void set_deadline_at(uintptr_t pc, struct poll_desc *desc, enum poll_mod
 #define set_deadline(...) set_deadline_at(rt_here(), __VA_ARGS__)
 
 /* Registers a descriptor of ours, or closes it. */
-IN_LINE int adopt_at(uintptr_t pc, int fd, bool is_socket, struct poll_desc **out)
+IN_LINE int adopt_at(uintptr_t pc, int fd, enum poll_kind kind, struct poll_desc **out)
 {
     struct m *m = enter_from(pc);
-    int error = m ? poll_open(fd, is_socket, out) : -EPERM;
+    int error = m ? poll_open(fd, kind, out) : -EPERM;
     if (m)
         rt_exit(m);
     if (error)

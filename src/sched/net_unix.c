@@ -90,7 +90,7 @@ int weft_unix_listen(const char *path, weft_listener **out)
     int fd = sys_listen(&peer);
     if (fd < 0)
         return fd;
-    error = adopt(fd, true, &desc);
+    error = adopt(fd, POLL_SOCKET, &desc);
     if (!error)
         *out = (weft_listener *)desc;
     return error;
@@ -135,7 +135,7 @@ int weft_unix_dial(const char *path, int64_t deadline, weft_conn **out)
     int fd = connect_until(&peer, deadline);
     if (fd < 0)
         return fd;
-    error = adopt(fd, true, &desc);
+    error = adopt(fd, POLL_SOCKET, &desc);
     if (!error)
         *out = (weft_conn *)desc;
     return error;
@@ -151,12 +151,12 @@ int weft_unix_pair(bool datagram, weft_conn *out[2])
     int error = sys_pair(datagram, fd);
     if (error)
         return error;
-    error = adopt(fd[0], true, &first);
+    error = adopt(fd[0], POLL_SOCKET, &first);
     if (error) {
         net_close_fd(fd[1]);
         return error;
     }
-    error = adopt(fd[1], true, &second);
+    error = adopt(fd[1], POLL_SOCKET, &second);
     if (error) {
         close_desc(first, "weft_unix_pair");
         return error;

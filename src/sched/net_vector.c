@@ -70,7 +70,7 @@ static size_t cursor_window(struct cursor at, struct iovec window[MAX_WINDOW])
 /* A pipe takes one piece after the other: see net_write(). */
 static ssize_t write_window(const struct poll_desc *desc, struct iovec *window, size_t count)
 {
-    if (desc->is_socket)
+    if (desc->kind != POLL_PIPE)
         return sys_send_pieces(desc->fd, window, count);
     return net_write(desc, window[0].iov_base, window[0].iov_len);
 }

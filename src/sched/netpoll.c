@@ -97,6 +97,7 @@ static void deliver(struct poll_desc *desc, enum poll_mode mode, struct g_list *
     /* Release: pairs with the load in poll_begin() and poll_wait(); the system call after it sees
      * the new state. */
     atomic_store_release(&side->events, side->events + 1);
+    side->empty = false;
     wake_queue(&side->waiters, 0, ready);
 }
 
@@ -114,6 +115,8 @@ void netpoll_wait(int64_t timeout_ns, struct g_list *ready)
         struct poll_desc *desc = poll_desc_lock_event(events[i].cookie);
         if (!desc)
             continue;
+        if (events[i].modes & OS_POLL_MARK)
+            desc->side[POLL_READ].marked = true;
         if (events[i].modes & OS_POLL_READ)
             deliver(desc, POLL_READ, ready);
         if (events[i].modes & OS_POLL_WRITE)
@@ -243,6 +246,12 @@ static int take_turn(struct m **m, struct poll_desc *desc, struct poll_side *sid
     return 0;
 }
 
+/* desc->lock is held. */
+static bool may_begin(const struct poll_desc *desc)
+{
+    return !desc->closing && desc->run == poller.run;
+}
+
 int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
                uint32_t *seen)
 {
@@ -250,7 +259,7 @@ int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_
     int result = 0;
 
     lock_acquire(&desc->lock);
-    if (desc->closing || desc->run != poller.run) {
+    if (!may_begin(desc)) {
         lock_release(&desc->lock);
         return -ECANCELED;
     }
@@ -262,6 +271,43 @@ int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_
     }
     *seen = atomic_load_acquire(&side->events); /* invariant 1; pairs with deliver() */
     return result;
+}
+
+/* Parks until the next event. desc->lock is held, and released. */
+static int await_event(struct m **m, struct poll_desc *desc, struct poll_side *side,
+                       int64_t deadline, uint32_t *seen)
+{
+    int result = side_park(m, desc, side, &side->waiters, deadline, WEFT_TRACE_BLOCK_NETWORK);
+    *seen = atomic_load_acquire(&side->events); /* invariant 1; pairs with deliver() */
+    return result;
+}
+
+/* Whether a read may wait without having looked. Not when a deadline has passed: whoever set that
+ * one wants a last look. */
+static bool needs_event(const struct poll_side *side, int64_t deadline)
+{
+    return side->empty && !side_is_late(side) && (deadline == WEFT_NEVER || deadline > timer_now());
+}
+
+int poll_begin_read(struct m **m, struct poll_desc *desc, int64_t deadline, uint32_t *seen,
+                    int *waited)
+{
+    struct poll_side *side = &desc->side[POLL_READ];
+
+    *waited = 0;
+    lock_acquire(&desc->lock);
+    if (!may_begin(desc)) {
+        lock_release(&desc->lock);
+        return -ECANCELED;
+    }
+    desc->users++;
+    if (needs_event(side, deadline)) {
+        *waited = await_event(m, desc, side, deadline, seen);
+        return 0;
+    }
+    *seen = side->events;
+    lock_release(&desc->lock);
+    return 0;
 }
 
 int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
@@ -276,11 +322,8 @@ int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t
         result = -ECANCELED;
     else if (side->events == *seen && side_is_late(side))
         result = -ETIMEDOUT;
-    else if (side->events == *seen) {
-        result = side_park(m, desc, side, &side->waiters, deadline, WEFT_TRACE_BLOCK_NETWORK);
-        *seen = atomic_load_acquire(&side->events); /* invariant 1; pairs with deliver() */
-        return result;
-    }
+    else if (side->events == *seen)
+        return await_event(m, desc, side, deadline, seen);
     *seen = side->events;
     lock_release(&desc->lock);
     return result;

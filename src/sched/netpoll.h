@@ -22,10 +22,18 @@
  * event that the kernel reported before the descriptor was removed names the old sequence and is
  * dropped. Without that the event could be counted for a stranger (a futile wake-up) or touch freed
  * memory.
- *   4. The descriptor is closed after the last operation has ended. Closed earlier, the number
+ *   4. A side is `empty` only if a read that was begun after its last event returned less than it
+ * asked for, of a descriptor whose short reads mean that (POLL_TCP) and that was never `marked`.
+ * What comes later is another event. The end of the stream or urgent data may have come with the
+ * data, in one event: the short read leaves it behind, and a reader that waited for an event would
+ * wait for ever. Hence the mark, which stays.
+ *   5. The descriptor is closed after the last operation has ended. Closed earlier, the number
  * could be somebody else's when a system call that is about to be made uses it.
  *
  * Rejected
+ *   Reading only behind an event, always: all but TCP return less than there is now and then (a
+ * message, a line of a terminal, a change of the sender's credentials), and what a `poll` of 0 says
+ * costs as much as the read.
  *   A ready flag, cleared by who waits or before each system call: cleared when waiting, the flag
  * left by an event whose data was read already costs a second EAGAIN; cleared before the call it
  * needs a full fence in between (invariant 1). Waking one waiter of several: it would have to pass
@@ -42,11 +50,16 @@
 
 enum poll_mode { POLL_READ, POLL_WRITE, POLL_MODES };
 
+/* What is known of a descriptor. */
+enum poll_kind { POLL_PIPE, POLL_SOCKET, POLL_TCP };
+
 /* One direction. Everything is under desc->lock, unless said otherwise. */
 struct poll_side {
     uint8_t mode;                /* constant: enum poll_mode */
     uint32_t events;             /* atomic, written under desc->lock: how often it became ready */
     bool busy;                   /* POLL_WRITE: a writer is between poll_begin and poll_end */
+    bool empty;                  /* POLL_READ: there is nothing to read before the next event */
+    bool marked;                 /* POLL_READ: a short read proves nothing any more (invariant 4) */
     bool armed;                  /* the timer is in a heap, or its run() is yet to come */
     struct waiter_queue waiters; /* for an event */
     struct waiter_queue turns;   /* for the writer before them */
@@ -63,7 +76,7 @@ struct poll_desc {
     uint32_t run;      /* constant while open: the number of the runtime in which it was opened */
     int fd;            /* constant while open */
     bool closing;      /* lock: lock; true also while the record is free */
-    bool is_socket;    /* constant while open; for net.c */
+    uint8_t kind;      /* constant while open: enum poll_kind */
     struct poll_side side[POLL_MODES];
     struct poll_desc *next_free; /* lock: the pool's */
 };
@@ -72,7 +85,7 @@ struct poll_desc {
 
 /* Registers fd. 0 and *out; -EOPNOTSUPP (a file), -EEXIST (registered already), -ENOMEM, -ENOSPC.
  * fd stays the caller's after an error. */
-int poll_open(int fd, bool is_socket, struct poll_desc **out);
+int poll_open(int fd, enum poll_kind kind, struct poll_desc **out);
 
 /* Refuses new operations and ends those that wait with -ECANCELED. Returns the descriptor if the
  * caller is to close it, else -1: the last operation will. */
@@ -83,6 +96,11 @@ int poll_close(struct m *m, struct poll_desc *desc);
 int poll_begin(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
                uint32_t *seen);
 
+/* The same for a read; waits at once where a system call could but say EAGAIN. *waited: what ended
+ * that wait, as poll_wait() returns it; other than 0, the operation is to end with it. */
+int poll_begin_read(struct m **m, struct poll_desc *desc, int64_t deadline, uint32_t *seen,
+                    int *waited);
+
 /* Waits until there is an event that is not in *seen, and notes it. 0: try again; -ECANCELED
  * (closed, or the caller's context has ended), -ETIMEDOUT. */
 int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline,
@@ -90,6 +108,9 @@ int poll_wait(struct m **m, struct poll_desc *desc, enum poll_mode mode, int64_t
 
 /* The operation ends. Returns as poll_close does. */
 int poll_end(struct m *m, struct poll_desc *desc, enum poll_mode mode);
+
+/* The same for a read that was begun with *seen and returned less than it asked for. */
+int poll_end_short_read(struct m *m, struct poll_desc *desc, uint32_t seen);
 
 /* Deadline of the waiting operations, present and future. */
 void poll_set_deadline(struct m *m, struct poll_desc *desc, enum poll_mode mode, int64_t deadline);

@@ -75,7 +75,7 @@ static void pool_put(struct poll_desc *desc)
 
 static void side_init(struct poll_side *side)
 {
-    side->busy = false;
+    side->busy = side->empty = side->marked = false;
     side->deadline = WEFT_NEVER;
     side->timer.due = poll_timer_due;
     side->timer.run = poll_timer_run;
@@ -110,14 +110,14 @@ static void recycle(struct poll_desc *desc)
     pool_put(desc);
 }
 
-int poll_open(int fd, bool is_socket, struct poll_desc **out)
+int poll_open(int fd, enum poll_kind kind, struct poll_desc **out)
 {
     struct poll_desc *desc = pool_get();
     if (!desc)
         return -ENOMEM;
     lock_acquire(&desc->lock);
     desc->fd = fd;
-    desc->is_socket = is_socket;
+    desc->kind = (uint8_t)kind;
     desc->run = netpoll_run();
     desc->users = 0;
     desc->closing = false;
@@ -160,6 +160,18 @@ int poll_close(struct m *m, struct poll_desc *desc)
     lock_release(&desc->lock);
 
     sched_ready_list(m, &ready);
+    return last ? finish(desc) : -1;
+}
+
+int poll_end_short_read(struct m *m, struct poll_desc *desc, uint32_t seen)
+{
+    struct poll_side *side = &desc->side[POLL_READ];
+    (void)m;
+    lock_acquire(&desc->lock);
+    if (desc->kind == POLL_TCP && !side->marked && side->events == seen)
+        side->empty = true; /* invariant 4 */
+    bool last = --desc->users == 0 && desc->closing;
+    lock_release(&desc->lock);
     return last ? finish(desc) : -1;
 }
 

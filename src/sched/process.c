@@ -230,7 +230,7 @@ static int adopt_pipes(weft_process *p, const struct spawned *child, int error)
 /* A pidfd, or what stands for it. */
 static int start_watch(weft_process *p, int pidfd)
 {
-    if (pidfd >= 0 && adopt(pidfd, false, &p->watch) == 0)
+    if (pidfd >= 0 && adopt(pidfd, POLL_PIPE, &p->watch) == 0)
         return 0;
     p->watch = NULL;
     p->gone = weft_chan_new(0, 0);
