@@ -214,6 +214,7 @@ int main(int argc, char **argv)
     pid_t server = fork();
     if (server == 0)
         serve(argv[1], wire[1], traced);
+    close(wire[1]);
     if (server < 0 || read(wire[0], &port, sizeof port) != sizeof port)
         die("server");
     drive(traced ? "weft_traced" : argv[1], server, port, connections,

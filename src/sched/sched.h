@@ -120,16 +120,17 @@ struct m {
     struct saved_context saved; /* the scheduler's own, while a goroutine runs */
     bool spinning;              /* looks for work with a P; counted in sched.spinning */
     uint32_t random;
-    base_note wake;      /* an idle M sleeps here; next_p says what it was woken for */
-    struct p *next_p;    /* lock: sched.lock */
-    struct m *idle_next; /* lock: sched.lock */
-    bool rests;          /* lock: sched.lock; sleeps until its bound goroutine goes on */
-    struct m *all_next;  /* set once, before the M is listed */
-    uint32_t finished;   /* atomic: enum m_life */
-    bool service;        /* runs no goroutines of the queues: sysmon, the tracer's thread, attached
-                            threads */
-    struct g *own;       /* constant: an attached thread's goroutine (attach.h), else NULL */
-    uint32_t crashed;    /* atomic: crash.h */
+    uint32_t spun_in_vain; /* owner: M; how often since that was worth it */
+    base_note wake;        /* an idle M sleeps here; next_p says what it was woken for */
+    struct p *next_p;      /* lock: sched.lock */
+    struct m *idle_next;   /* lock: sched.lock */
+    bool rests;            /* lock: sched.lock; sleeps until its bound goroutine goes on */
+    struct m *all_next;    /* set once, before the M is listed */
+    uint32_t finished;     /* atomic: enum m_life */
+    bool service;     /* runs no goroutines of the queues: sysmon, the tracer's thread, attached
+                         threads */
+    struct g *own;    /* constant: an attached thread's goroutine (attach.h), else NULL */
+    uint32_t crashed; /* atomic: crash.h */
     uint32_t id;
     pthread_t thread;
     uint64_t tid; /* atomic; trace.tid for others: an attached thread's record is used again */
@@ -155,6 +156,10 @@ struct p {
     uint32_t picks;      /* owner: M; for fairness */
     uint64_t parks;      /* atomic, owner: M; as steals, for weft_stats */
     uint64_t steals;
+    /* How long goroutines run here at a time (sched_ready_here); owner: M */
+    int64_t pace;       /* ns, averaged */
+    int64_t pace_since; /* when the interval began that is not in it yet */
+    uint32_t pace_picks;
     struct runq runq;
     struct g *gfree;      /* dead Gs with standard stacks; owner: M */
     unsigned gfree_count; /* atomic */
@@ -354,6 +359,10 @@ void sched_ready(struct m *m, struct g *g);
 
 /* The same for a list, waking as many Ms as there is work for. */
 void sched_ready_list(struct m *m, struct g_list *list);
+
+/* The same by an M in the scheduler, which has a P and is about to take the first of them: another
+ * M is woken only if there is more than this one will have done before the other comes. */
+void sched_ready_here(struct m *m, struct g_list *list);
 
 /* A new goroutine fn(arg), runnable but in no queue yet. NULL: memory is exhausted. */
 struct g *sched_make(struct m *m, size_t stack_size, void (*fn)(void *), void *arg, bool system);

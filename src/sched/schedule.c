@@ -17,6 +17,13 @@
  * release store only; a wake-up that is missed on that path leaves the work with a P that runs, and
  * sysmon wakes an M for it.
  *
+ * What the poller and timers make ready is taken by the M that found it. Waking another costs some
+ * 25 µs of processor time on both sides, and the work is divided only 50 µs later; so it is left
+ * alone while there is less than WAKE_WORTH to do, as told by how long goroutines have been running
+ * on this P lately (pace). Where that is wrong, one of them turning out to compute, the monitor
+ * finds the others at its next look. For the same reason an M does not spin while nobody else runs
+ * who could make work, and spins less the more often it was in vain.
+ *
  * Poller. One idle M at a time sleeps in the kernel's poller instead of on its note, until the
  * first timer is due. S2. going to sleep: publish poll_until, full fence, read the timers again;
  * setting a timer: publish it, full fence, read poll_until. One of the two sees the other.
@@ -44,6 +51,9 @@ enum {
     SPIN_ROUNDS =
         20, /* further looks before an M goes to sleep, with pauses between; about 10 µs */
     SPIN_PAUSES = 16,
+    LATE_TIMERS = 500 * 1000, /* ns until the poller looks at timers again that are due already */
+    SPIN_TRIAL = 16,          /* of so many looks that are in vain one is as long as the first */
+    WAKE_WORTH = 500 * 1000,  /* ns of polled work that are worth waking an M */
 };
 
 static struct {
@@ -312,6 +322,38 @@ void sched_ready_list(struct m *m, struct g_list *list)
     sched_global_put_list(&global);
 }
 
+/* An interval of running on p ends, and the next one begins. */
+static void pace_note(struct p *p, int64_t now)
+{
+    uint32_t picks = p->picks - p->pace_picks;
+    if (picks)
+        p->pace = (p->pace + (now - p->pace_since) / picks) / 2;
+    p->pace_since = now;
+    p->pace_picks = p->picks;
+}
+
+/* After a time of sleep. */
+static void pace_restart(struct p *p, int64_t now)
+{
+    p->pace_since = now;
+    p->pace_picks = p->picks;
+}
+
+void sched_ready_here(struct m *m, struct g_list *list)
+{
+    int64_t work = list->count * m->p->pace;
+    struct g *g;
+    while ((g = g_list_pop(list))) {
+        hook_go_unblock(m, g);
+        if (unlikely(g->bound))
+            bound_ready(g);
+        else
+            local_put(m->p, g);
+    }
+    if (work > WAKE_WORTH)
+        proc_wake_one();
+}
+
 void sched_enqueue_new(struct m *m, struct g *g)
 {
     if (!m || !m->p) {
@@ -401,11 +443,13 @@ static struct g *take_polled(struct m *m)
     if (!netpoll_used())
         return NULL;
     struct g_list ready = {0};
-    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now_loose());
+    int64_t now = (int64_t)base_clock_now_loose();
+    atomic_store_relaxed(&sched.last_poll, now);
+    pace_note(m->p, now);
     netpoll_wait(0, &ready);
     if (!ready.head)
         return NULL;
-    sched_ready_list(m, &ready);
+    sched_ready_here(m, &ready);
     bool inherits;
     return runq_pop_owner(&m->p->runq, &inherits, sched_alone());
 }
@@ -419,6 +463,16 @@ static void run_due_timers(struct m *m)
         if (atomic_load_relaxed(&p->timer_next) <= now)
             timers_run(m, p, now);
     }
+}
+
+/* What timers of other Ps, idle ones or such that compute, make ready. */
+static struct g *take_late(struct m *m)
+{
+    if (timers_earliest() > timer_now_loose())
+        return NULL;
+    run_due_timers(m);
+    bool inherits;
+    return runq_pop_owner(&m->p->runq, &inherits, sched_alone());
 }
 
 /* One pass over the other Ps, from a random one on. */
@@ -446,12 +500,7 @@ static struct g *steal_work(struct m *m)
         if (g)
             return g;
     }
-    if (timers_earliest() <= timer_now_loose()) {
-        run_due_timers(m);
-        bool inherits;
-        return runq_pop_owner(&m->p->runq, &inherits, sched_alone());
-    }
-    return NULL;
+    return take_late(m);
 }
 
 static bool may_spin(struct m *m)
@@ -460,8 +509,8 @@ static bool may_spin(struct m *m)
         return true;
     uint32_t busy =
         atomic_load_relaxed(&sched.proc_count) - atomic_load_relaxed(&sched.idle_p_count);
-    if (2 * atomic_load_relaxed(&sched.spinning) >= busy)
-        return false;
+    if (busy < 2 || 2 * atomic_load_relaxed(&sched.spinning) >= busy)
+        return false; /* nobody else runs who could make work */
     m->spinning = true;
     atomic_add_acqrel(&sched.spinning, 1); /* S1 */
     return true;
@@ -493,6 +542,16 @@ static struct g *look_near(struct m *m, bool *inherits)
     return take_polled(m);
 }
 
+/* How often an M looks before it sleeps: the less the longer that has been in vain, but now and
+ * then as often as ever, to see whether it would pay again. */
+static unsigned spin_rounds(struct m *m)
+{
+    unsigned in_vain = m->spun_in_vain++;
+    if (in_vain % SPIN_TRIAL == 0)
+        return SPIN_ROUNDS;
+    return in_vain < 5 ? SPIN_ROUNDS >> in_vain : 1;
+}
+
 /* Looks everywhere. NULL: nothing found; m->p may be gone then (the M was held meanwhile). */
 static struct g *find_work(struct m *m, bool *inherits)
 {
@@ -501,10 +560,13 @@ static struct g *find_work(struct m *m, bool *inherits)
         return g;
     *inherits = false;
     if (!may_spin(m))
-        return NULL;
-    for (int i = 0; i < SPIN_ROUNDS; i++) {
-        if ((g = steal_work(m)) || (g = take_global(m, GLOBAL_BATCH)))
+        return take_late(m);
+    unsigned rounds = spin_rounds(m);
+    for (unsigned i = 0; i < rounds; i++) {
+        if ((g = steal_work(m)) || (g = take_global(m, GLOBAL_BATCH))) {
+            m->spun_in_vain = 0;
             return g;
+        }
         lease_checkpoint(m);
         if (!m->p)
             return NULL;
@@ -584,7 +646,10 @@ static int64_t sleep_time(struct m *m, int64_t first)
     if (unlikely(sched.virtual_time))
         return virtual_time_sleep(m, first);
     int64_t now = (int64_t)base_clock_now_loose();
-    return first > now ? first - now : 0;
+    if (first > now)
+        return first - now;
+    /* It is for the Ms that run, all Ps being taken; asking again at once would only burn time. */
+    return atomic_load_relaxed(&sched.idle_p_count) == 0 ? LATE_TIMERS : 0;
 }
 
 /* Sleeps in the poller until a descriptor or a timer is ready. */
@@ -603,12 +668,17 @@ static void sleep_in_poller(struct m *m)
     lease_return(m);
     if (unlikely(sched.virtual_time) && !ready.head)
         virtual_time_jump(m);
-    atomic_store_relaxed(&sched.last_poll, (int64_t)base_clock_now_loose());
+    int64_t now = (int64_t)base_clock_now_loose();
+    atomic_store_relaxed(&sched.last_poll, now);
     atomic_store_relaxed(&poller.poll_until, 0);
     atomic_store_release(&poller.sleeper, 0); /* pairs with the next sleeper's swap */
-    if (proc_take_idle(m))
+    if (proc_take_idle(m)) {
         hook_proc_start(m);
-    sched_ready_list(m, &ready);
+        pace_restart(m->p, now);
+        sched_ready_here(m, &ready);
+    } else {
+        sched_ready_list(m, &ready);
+    }
 }
 
 static void sleep_on_note(struct m *m)
@@ -638,6 +708,7 @@ void sched_accept_p(struct m *m)
     if (p) {
         proc_attach(m, p);
         hook_proc_start(m);
+        pace_restart(p, (int64_t)base_clock_now_loose());
     } else if (m->spinning) { /* it was taken back (world.c) */
         m->spinning = false;
         atomic_sub_acqrel(&sched.spinning, 1);

@@ -244,7 +244,7 @@ void timers_run(struct m *m, struct p *p, int64_t now)
         for (unsigned i = 0; i < count; i++)
             due[i]->run(m, due[i], &ready);
         if (ready.count)
-            sched_ready_list(m, &ready);
+            sched_ready_here(m, &ready);
     }
 }
 
