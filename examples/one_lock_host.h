@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host of the tracer in one header, for programs in which one lock guards every change of state:
- * pool_trace.c and uv_trace.c include it; copy it into a program of yours.
+ * pool_trace.c and uv_trace.c include it; copy it into a program of yours, in C or C++.
  *
  * A *unit* is what the trace shows as a goroutine. A *worker* is a thread of the program; it has a
  * P of its own, idle while it has nothing to run. Functions act for the calling thread's worker,
@@ -14,7 +14,9 @@
 #ifndef WEFT_EXAMPLES_ONE_LOCK_HOST_H
 #define WEFT_EXAMPLES_ONE_LOCK_HOST_H
 
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_getattr_np */
+#endif
 
 #include <weft/trace.h>
 #include <weft/trace_host.h>
@@ -39,12 +41,12 @@ typedef struct unit {
     struct unit *spare; /* dead ones */
 } unit;
 
-/* `proc` and `unit` are also read by the signal handler, atomically. */
+/* `proc` and `current` are also read by the signal handler, atomically. */
 typedef struct worker {
     weft_trace_m m;
     weft_trace_p p;     /* its own for ever */
     weft_trace_p *proc; /* NULL: idle */
-    unit *unit;         /* that runs on it, or is in a system call */
+    unit *current;      /* runs on it, or is in a system call */
     char *stack_end;
 } worker;
 
@@ -75,7 +77,7 @@ static inline void host_unlock(void)
 
 static inline weft_trace_context context(void)
 {
-    return (weft_trace_context){self->proc, self->unit ? &self->unit->g : NULL};
+    return (weft_trace_context){self->proc, self->current ? &self->current->g : NULL};
 }
 
 /* A thread that has not been enrolled changes states only before anything is traced. */
@@ -94,7 +96,7 @@ static inline __attribute__((always_inline)) uint64_t here(weft_trace_section *s
 
 static inline void set_unit(unit *u)
 {
-    __atomic_store_n(&self->unit, u, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->current, u, __ATOMIC_RELAXED);
 }
 
 static inline void set_proc(weft_trace_p *p)
@@ -111,7 +113,7 @@ static inline unit *unit_record(void)
         weft_trace_g_renew(&u->g);
         return u;
     }
-    u = calloc(1, sizeof *u);
+    u = (unit *)calloc(1, sizeof *u);
     if (!u)
         abort();
     u->next = host.units;
@@ -154,7 +156,7 @@ HOST_STEP void unit_block(weft_trace_block_reason reason)
     bool open = enter(&section);
     if (open)
         weft_trace_go_block(&section, context(), reason, here(&section));
-    self->unit->status = WEFT_TRACE_G_WAITING;
+    self->current->status = WEFT_TRACE_G_WAITING;
     set_unit(NULL);
     if (open)
         weft_trace_leave(&section);
@@ -167,7 +169,7 @@ HOST_STEP void unit_stop(void)
     bool open = enter(&section);
     if (open)
         weft_trace_go_stop(&section, context(), WEFT_TRACE_STOP_GOSCHED, here(&section));
-    self->unit->status = WEFT_TRACE_G_RUNNABLE;
+    self->current->status = WEFT_TRACE_G_RUNNABLE;
     set_unit(NULL);
     if (open)
         weft_trace_leave(&section);
@@ -176,7 +178,7 @@ HOST_STEP void unit_stop(void)
 HOST_STEP void unit_end(void)
 {
     weft_trace_section section;
-    unit *u = self->unit;
+    unit *u = self->current;
     bool open = enter(&section);
     if (open)
         weft_trace_go_destroy(&section, context());
@@ -225,11 +227,11 @@ HOST_STEP void host_syscall_begin(void)
 {
     weft_trace_section section;
     host_lock();
-    self->unit->tid = self->m.tid;
+    self->current->tid = self->m.tid;
     bool open = enter(&section);
     if (open)
         weft_trace_syscall_begin(&section, context(), here(&section));
-    self->unit->status = WEFT_TRACE_G_SYSCALL;
+    self->current->status = WEFT_TRACE_G_SYSCALL;
     proc_drop(); /* in the same section, which is open still */
     if (open)
         weft_trace_leave(&section);
@@ -239,7 +241,7 @@ HOST_STEP void host_syscall_begin(void)
 HOST_STEP void host_syscall_end(void)
 {
     weft_trace_section section;
-    unit *u = self->unit;
+    unit *u = self->current;
     host_lock();
     proc_take();
     bool open = enter(&section);
@@ -363,7 +365,7 @@ static void trace_each_p(void *unused, void (*fn)(void *arg, const weft_trace_p_
     for (uint32_t i = 0; i < host.procs - 1; i++) {
         worker *w = &host.workers[i];
         weft_trace_p_view view = {&w->p, w->proc ? &w->m : NULL,
-                                  w->proc && w->unit ? &w->unit->g : NULL};
+                                  w->proc && w->current ? &w->current->g : NULL};
         fn(arg, &view);
     }
     host_unlock();
@@ -396,7 +398,7 @@ static void trace_running(void *unused, weft_trace_m *m, const void *sp, weft_tr
 {
     worker *w = (worker *)(void *)((char *)m - offsetof(worker, m));
     const weft_trace_p *p = __atomic_load_n(&w->proc, __ATOMIC_RELAXED);
-    const unit *u = __atomic_load_n(&w->unit, __ATOMIC_RELAXED);
+    const unit *u = __atomic_load_n(&w->current, __ATOMIC_RELAXED);
     (void)unused, (void)sp; /* every unit runs on its thread's own stack */
     if (p)
         out->p = p->id;

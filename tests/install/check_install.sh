@@ -59,6 +59,8 @@ embeds() {
     try cc -std=gnu11 "$embedder" -o "$work/pc_trace_static" -L"$work/archives" \
         $(pkg-config --static --cflags --libs weft-trace | tr ' ' '\n' | grep -v '^-L')
     embeds "$work/pc_trace_static"
+    try c++ -std=c++17 -Wall -Werror -fsyntax-only $(pkg-config --cflags weft-trace) \
+        -include "$here/../../examples/one_lock_host.h" -x c++ /dev/null
     pkg-config --exists weft-recover
 }
 
