@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The classic problems of synchronisation, with semaphores, read-write mutexes and channels; those
- * with mutexes and condition variables are in sync_test.c. A. Downey's "The Little Book of
- * Semaphores" tells them all. */
-#include "sched/support.h"
+/* Classic problems with semaphores and read-write mutexes. */
+#include "sched/litmus.h"
 
 /* ---- Bounded buffer, with semaphores ---- */
 
@@ -48,7 +46,7 @@ static void consume(void *arg)
 
 static void bounded_buffer_with_semaphores(void)
 {
-    struct buffer b = {.free = WEFT_SEM_INIT(SLOTS), .each = ROUNDS(2000)};
+    struct buffer b = {.free = WEFT_SEM_INIT(SLOTS), .each = litmus_rounds(2000)};
     weft_waitgroup_add(&b.group, 2 * SIDES);
     for (int i = 0; i < SIDES; i++) {
         go(produce, &b);
@@ -99,7 +97,7 @@ static void write_book(void *arg)
 
 static void readers_and_writers(void)
 {
-    struct library l = {.rounds = ROUNDS(2000)};
+    struct library l = {.rounds = litmus_rounds(2000)};
     weft_waitgroup_add(&l.group, 8);
     for (int i = 0; i < 8; i++)
         go(i % 4 ? read_book : write_book, &l);
@@ -146,7 +144,7 @@ static void dine(void *arg)
 
 static void dining_philosophers_with_a_footman(void)
 {
-    struct table t = {.footman = WEFT_SEM_INIT(SEATS - 1), .rounds = ROUNDS(2000)};
+    struct table t = {.footman = WEFT_SEM_INIT(SEATS - 1), .rounds = litmus_rounds(2000)};
     struct seat seats[SEATS];
     weft_waitgroup_add(&t.group, SEATS);
     for (int i = 0; i < SEATS; i++)
@@ -227,7 +225,7 @@ static void smoke(void *arg)
 
 static void cigarette_smokers(void)
 {
-    struct smokers s = {.agent = WEFT_SEM_INIT(1), .rounds = ROUNDS(3000) / KINDS * KINDS};
+    struct smokers s = {.agent = WEFT_SEM_INIT(1), .rounds = litmus_rounds(3000) / KINDS * KINDS};
     struct smoker each[KINDS];
     weft_waitgroup_add(&s.group, 1 + 2 * KINDS);
     for (int i = 0; i < KINDS; i++) {
@@ -283,7 +281,7 @@ static void march(void *arg)
 
 static void barrier_with_turnstiles(void)
 {
-    struct barrier b = {.rounds = ROUNDS(1000)};
+    struct barrier b = {.rounds = litmus_rounds(1000)};
     struct member members[MEMBERS];
     weft_waitgroup_add(&b.group, MEMBERS);
     for (int i = 0; i < MEMBERS; i++) {
@@ -293,66 +291,91 @@ static void barrier_with_turnstiles(void)
     weft_waitgroup_wait(&b.group);
 }
 
-/* ---- The sleeping barber, with channels ---- */
+/* ---- Water: molecules of two hydrogen atoms and one of oxygen ---- */
 
-struct shop {
-    weft_chan *chairs; /* of channels on which customers wait to be done */
+struct water {
+    weft_sem mutex; /* passed on to who bonds, unlocked by the oxygen */
+    weft_sem hydrogen, oxygen, arrived, leave;
     weft_waitgroup group;
-    uint32_t served, turned_away; /* atomic */
-    int rounds;
+    int free[2]; /* atoms that wait: hydrogen, oxygen */
+    int molecules;
+    uint32_t left[2]; /* atomic: atoms that have not come yet */
+    uint32_t bonded;  /* atomic: 1 for each hydrogen, 100 for each oxygen */
 };
 
-static void barber(void *arg)
+/* One more atom is there: lets a molecule's go on if there are enough, and keeps the mutex. */
+static void add_atom(struct water *w, int kind)
 {
-    struct shop *s = arg;
-    weft_chan *customer;
-    while (weft_chan_recv(s->chairs, &customer) == 0) {
-        weft_yield();
-        CHECK_EQ(weft_chan_send(customer, NULL), 0);
+    weft_sem_acquire(&w->mutex, 1);
+    w->free[kind]++;
+    if (w->free[0] < 2 || w->free[1] < 1) {
+        weft_sem_release(&w->mutex, 1);
+        return;
     }
-    weft_waitgroup_done(&s->group);
+    w->free[0] -= 2;
+    w->free[1]--;
+    weft_sem_release(&w->hydrogen, 2);
+    weft_sem_release(&w->oxygen, 1);
 }
 
-static void customers(void *arg)
+/* Who comes takes the next atom: one goroutine alone cannot be both hydrogens of a molecule. */
+static bool next_atom(struct water *w, int kind)
 {
-    struct shop *s = arg;
-    weft_chan *done = weft_chan_new(0, 0);
-    for (int i = 0; i < s->rounds; i++) {
-        if (weft_chan_try_send(s->chairs, &done) == 0) {
-            CHECK_EQ(weft_chan_recv(done, NULL), 0);
-            atomic_add_relaxed(&s->served, 1);
-        } else {
-            atomic_add_relaxed(&s->turned_away, 1);
-            weft_yield();
-        }
+    uint32_t left = atomic_load_relaxed(&w->left[kind]);
+    while (left > 0)
+        if (atomic_cas_relaxed(&w->left[kind], &left, left - 1))
+            return true;
+    return false;
+}
+
+static void be_hydrogen(void *arg)
+{
+    struct water *w = arg;
+    while (next_atom(w, 0)) {
+        add_atom(w, 0);
+        weft_sem_acquire(&w->hydrogen, 1);
+        atomic_add_relaxed(&w->bonded, 1);
+        weft_sem_release(&w->arrived, 1);
+        weft_sem_acquire(&w->leave, 1);
     }
-    weft_chan_free(done);
-    weft_waitgroup_done(&s->group);
+    weft_waitgroup_done(&w->group);
 }
 
-static void sleeping_barber(void)
+static void be_oxygen(void *arg)
 {
-    struct shop s = {.chairs = weft_chan_new(sizeof(weft_chan *), 3), .rounds = ROUNDS(1000)};
-    weft_waitgroup_add(&s.group, 6);
-    for (int i = 0; i < 6; i++)
-        go(customers, &s);
-    struct shop barbers = {.chairs = s.chairs};
-    weft_waitgroup_add(&barbers.group, 1);
-    go(barber, &barbers);
-    weft_waitgroup_wait(&s.group);
-    weft_chan_close(s.chairs);
-    weft_waitgroup_wait(&barbers.group);
-    CHECK_EQ(s.served + s.turned_away, 6 * s.rounds);
-    CHECK(s.served > 0);
-    weft_chan_free(s.chairs);
+    struct water *w = arg;
+    while (next_atom(w, 1)) {
+        add_atom(w, 1);
+        weft_sem_acquire(&w->oxygen, 1);
+        atomic_add_relaxed(&w->bonded, 100);
+        weft_sem_acquire(&w->arrived, 2);
+        CHECK_EQ(atomic_load_relaxed(&w->bonded), 102);
+        atomic_store_relaxed(&w->bonded, 0);
+        w->molecules++;
+        weft_sem_release(&w->leave, 2);
+        weft_sem_release(&w->mutex, 1);
+    }
+    weft_waitgroup_done(&w->group);
 }
 
-ON_ALL_PROCS(bounded_buffer_with_semaphores)
-ON_ALL_PROCS(readers_and_writers)
-ON_ALL_PROCS(dining_philosophers_with_a_footman)
-ON_ALL_PROCS(cigarette_smokers)
-ON_ALL_PROCS(barrier_with_turnstiles)
-ON_ALL_PROCS(sleeping_barber)
+static void water_from_hydrogen_and_oxygen(void)
+{
+    uint32_t n = (uint32_t)litmus_rounds(3000);
+    struct water w = {.mutex = WEFT_SEM_INIT(1), .left = {2 * n, n}};
+    weft_waitgroup_add(&w.group, 9);
+    for (int i = 0; i < 9; i++)
+        go(i % 3 == 0 ? be_oxygen : be_hydrogen, &w);
+    weft_waitgroup_wait(&w.group);
+    CHECK_EQ(w.molecules, n);
+    CHECK_EQ(w.free[0] + w.free[1], 0);
+}
+
+LITMUS(bounded_buffer_with_semaphores)
+LITMUS(readers_and_writers)
+LITMUS(dining_philosophers_with_a_footman)
+LITMUS(cigarette_smokers)
+LITMUS(barrier_with_turnstiles)
+LITMUS(water_from_hydrogen_and_oxygen)
 
 int main(int argc, char **argv)
 {
@@ -362,7 +385,7 @@ int main(int argc, char **argv)
         TEST(dining_philosophers_with_a_footman),
         TEST(cigarette_smokers),
         TEST(barrier_with_turnstiles),
-        TEST(sleeping_barber),
+        TEST(water_from_hydrogen_and_oxygen),
     };
     choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
