@@ -2,9 +2,6 @@
 /* Deadlines of read, write, accept and dial: past, coming, moved while somebody waits. */
 #include "net/loopback.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 static weft_waitgroup group;
 
 /* Generous: the machine may be busy. */
@@ -96,20 +93,6 @@ static void accept_ends_at_its_deadline(void)
     struct pair p = {dial(listener, false), accept_from(listener)};
     pair_close(p);
     weft_listener_close(listener);
-}
-
-/* A listener whose queue is full answers no further connection: the kernel drops the SYN. */
-static int deaf_listener(char address[64])
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(fd >= 0);
-    CHECK_EQ(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
-    CHECK_EQ(listen(fd, 0), 0);
-    CHECK_EQ(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-    snprintf(address, 64, "127.0.0.1:%d", ntohs(a.sin_port));
-    return fd;
 }
 
 static void dial_ends_at_its_deadline(void)

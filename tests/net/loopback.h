@@ -6,7 +6,9 @@
 
 #include "sched/support.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,6 +67,20 @@ static inline void pair_close(struct pair p)
 {
     weft_conn_close(p.a);
     weft_conn_close(p.b);
+}
+
+/* A listener whose queue is full answers no further connection: the kernel drops the SYN. */
+static inline int deaf_listener(char address[64])
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(fd >= 0);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    CHECK_EQ(listen(fd, 0), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+    snprintf(address, 64, "127.0.0.1:%d", ntohs(a.sin_port));
+    return fd;
 }
 
 static inline void read_exactly(weft_conn *conn, void *data, size_t size)

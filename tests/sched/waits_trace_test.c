@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every kind of wait as the trace shows it: running, then waiting for the reason that Go's tools
- * know, in the public function that the user called and below it the user's own, then runnable and
- * running again.
- *
- * Each situation is a function wait_…(), on a goroutine of its own; the main goroutine ends its
- * wait when it has begun.
+ * Every kind of wait as the trace shows it (situations.h). The main goroutine ends the waits when
+ * all have begun.
  */
-#include "sched/mutex.h"
-#include "sched/support.h"
+#include "sched/situations.h"
 
-#include "trace/check.h"
+#include <unistd.h>
+
+#include "weft/coro.h"
 #include "weft/scope.h"
 
 struct objects {
-    weft_chan *empty, *full, *null;
+    weft_chan *empty, *full, *null, *gate;
     weft_mutex held, mutex;
     weft_rwmutex written;
     weft_sem none;
     weft_cond cond;
-    weft_waitgroup open, finished;
+    weft_waitgroup open;
     weft_once once;
     weft_context *context;
     weft_timer *ticker;
 };
 static struct objects o;
-
-/* Not a tail call: the function stays on the stack. */
-#define stay() __asm__ volatile("")
 
 #define FAR (weft_now() + 1000 * WEFT_SECOND)
 
@@ -139,57 +133,131 @@ static void wait_scope(void)
     CHECK_EQ(weft_scope_end(scope), 0);
 }
 
-struct situation {
-    void (*fn)(void);
-    const char *name, *reason, *function;
-    /* found in the trace */
-    uint64_t g;
-    unsigned blocked, unblocked, started;
-};
+static void wait_nil_send(void)
+{
+    weft_chan_send(NULL, NULL);
+    stay();
+}
 
-#define SITUATION(fn, reason, function)                                                            \
-    {                                                                                              \
-        fn, #fn, reason, function, 0, 0, 0, 0                                                      \
-    }
+static void wait_nil_recv(void)
+{
+    weft_chan_recv(NULL, NULL);
+    stay();
+}
+
+static void wait_nothing(void)
+{
+    weft_select(NULL, 0, WEFT_NEVER);
+    stay();
+}
+
+static void be_called_once(void *arg)
+{
+    CHECK_EQ(weft_chan_recv(arg, NULL), -EPIPE);
+}
+
+/* The first who comes: it is held up by what it calls. */
+static void wait_once_first(void)
+{
+    weft_once_do(&o.once, be_called_once, o.gate);
+    stay();
+}
+
+static void wait_once_second(void)
+{
+    while (atomic_load_relaxed(&o.once.mutex.state) == 0)
+        weft_yield();
+    weft_once_do(&o.once, be_called_once, NULL);
+    stay();
+}
+
+static void *yield_once(void *arg, void *value)
+{
+    (void)arg;
+    CHECK_EQ(weft_coro_yield(value, NULL), 0);
+    return NULL;
+}
+
+static void wait_coroutine(void)
+{
+    weft_coro *coro = weft_coro_new(yield_once, NULL, 0);
+    CHECK_EQ(weft_coro_resume(coro, NULL, NULL), WEFT_CORO_YIELDED);
+    CHECK_EQ(weft_coro_resume(coro, NULL, NULL), WEFT_CORO_ENDED);
+    CHECK_EQ(weft_coro_free(coro), 0);
+}
+
+static void wait_locked(void)
+{
+    CHECK_EQ(weft_thread_lock(), 0);
+    CHECK_EQ(weft_chan_recv(o.gate, NULL), -EPIPE);
+    CHECK_EQ(weft_thread_unlock(), 0);
+}
+
+static int block_a_moment(void *arg)
+{
+    usleep(1000);
+    return *(const int *)arg;
+}
+
+static void in_blocking(void)
+{
+    CHECK_EQ(weft_blocking(block_a_moment, &(int){7}), 7);
+}
+
+static void in_blocking_enter(void)
+{
+    weft_blocking_enter();
+    usleep(1000);
+    weft_blocking_exit();
+    stay();
+}
+
 static struct situation situations[] = {
-    SITUATION(wait_send, "chan send", "weft_chan_send"),
-    SITUATION(wait_recv, "chan receive", "weft_chan_recv"),
-    SITUATION(wait_send_until, "chan send", "weft_chan_send_until"),
-    SITUATION(wait_recv_until, "chan receive", "weft_chan_recv_until"),
-    SITUATION(wait_recv_ctx, "chan receive", "weft_chan_recv"),
-    SITUATION(wait_select, "select", "weft_select"),
-    SITUATION(wait_lock, "sync", "weft_mutex_lock"),
-    SITUATION(wait_lock_ctx, "sync", "weft_mutex_lock_until"),
-    SITUATION(wait_rdlock, "sync", "weft_rwmutex_rdlock"),
-    SITUATION(wait_wrlock, "sync", "weft_rwmutex_wrlock"),
-    SITUATION(wait_sem, "sync", "weft_sem_acquire"),
-    SITUATION(wait_cond, "sync.(*Cond).Wait", "weft_cond_wait"),
-    SITUATION(wait_group, "sync", "weft_waitgroup_wait"),
-    SITUATION(wait_sleep, "sleep", "weft_sleep"),
-    SITUATION(wait_sleep_until, "sleep", "weft_sleep_until"),
-    SITUATION(wait_context, "sync", "weft_context_wait"),
+    SITUATION(wait_send, "chan send", "weft_chan_send", .waker = "weft_chan_recv"),
+    SITUATION(wait_recv, "chan receive", "weft_chan_recv", .waker = "weft_chan_close"),
+    SITUATION(wait_send_until, "chan send", "weft_chan_send_until", .waker = "weft_chan_recv"),
+    SITUATION(wait_recv_until, "chan receive", "weft_chan_recv_until", .waker = "weft_chan_close"),
+    SITUATION(wait_recv_ctx, "chan receive", "weft_chan_recv", .waker = "weft_context_cancel"),
+    SITUATION(wait_nil_send, "forever", "weft_chan_send", .for_ever = true),
+    SITUATION(wait_nil_recv, "forever", "weft_chan_recv", .for_ever = true),
+    SITUATION(wait_select, "select", "weft_select", .waker = "weft_chan_close"),
+    SITUATION(wait_nothing, "forever", "weft_select", .for_ever = true),
+    SITUATION(wait_lock, "sync", "weft_mutex_lock", .waker = "weft_mutex_unlock"),
+    SITUATION(wait_lock_ctx, "sync", "weft_mutex_lock_until", .waker = "weft_context_cancel"),
+    SITUATION(wait_rdlock, "sync", "weft_rwmutex_rdlock", .waker = "weft_rwmutex_wrunlock"),
+    SITUATION(wait_wrlock, "sync", "weft_rwmutex_wrlock", .waker = "weft_rwmutex_rdunlock"),
+    SITUATION(wait_sem, "sync", "weft_sem_acquire", .waker = "weft_sem_release"),
+    SITUATION(wait_cond, "sync.(*Cond).Wait", "weft_cond_wait", .waker = "weft_cond_broadcast"),
+    SITUATION(wait_once_first, "chan receive", "weft_chan_recv", .waker = "weft_chan_close"),
+    SITUATION(wait_once_second, "sync", "weft_mutex_lock", .waker = "weft_mutex_unlock"),
+    SITUATION(wait_group, "sync", "weft_waitgroup_wait", .waker = "weft_waitgroup_done"),
+    SITUATION(wait_sleep, "sleep", "weft_sleep", .by_itself = true),
+    SITUATION(wait_sleep_until, "sleep", "weft_sleep_until", .waker = "weft_context_cancel"),
+    SITUATION(wait_context, "sync", "weft_context_wait", .waker = "weft_context_cancel"),
     SITUATION(wait_ticker, "chan receive", "weft_chan_recv"),
-    SITUATION(wait_scope, "sync", "weft_waitgroup_wait"),
+    SITUATION(wait_scope, "sync", "weft_waitgroup_wait", .by_itself = true),
+    SITUATION(wait_coroutine, "", NULL, .by_itself = true),
+    SITUATION(wait_locked, "chan receive", "weft_chan_recv", .waker = "weft_chan_close",
+              .on_one_thread = true),
+    SITUATION(in_blocking, NULL, "weft_blocking", .by_itself = true),
+    SITUATION(in_blocking_enter, NULL, "weft_blocking_enter", .by_itself = true),
 };
 enum { SITUATIONS = sizeof situations / sizeof *situations };
 
-/* ---- The program that is traced ---- */
+static void run_all(void);
+static struct situations all = {.list = situations, .count = SITUATIONS, .body = run_all};
 
-static void be_in(void *arg)
-{
-    ((struct situation *)arg)->fn();
-    weft_waitgroup_done(&o.finished);
-}
+/* ---- The program that is traced ---- */
 
 static void set_up(void)
 {
-    o = (struct objects){.empty = weft_chan_new(0, 0), .full = weft_chan_new(0, 0)};
+    o = (struct objects){
+        .empty = weft_chan_new(0, 0), .full = weft_chan_new(0, 0), .gate = weft_chan_new(0, 0)};
     o.context = weft_context_new(NULL);
     o.ticker = weft_timer_new_chan();
     weft_mutex_lock(&o.held);
     weft_rwmutex_wrlock(&o.written);
     weft_waitgroup_add(&o.open, 1);
-    weft_waitgroup_add(&o.finished, SITUATIONS);
 }
 
 static void end_all_waits(void)
@@ -198,6 +266,7 @@ static void end_all_waits(void)
     for (int i = 0; i < 2; i++)
         CHECK_EQ(weft_chan_recv(o.full, NULL), 0);
     weft_chan_close(o.empty);
+    weft_chan_close(o.gate);
     weft_mutex_unlock(&o.held);
     weft_rwmutex_wrunlock(&o.written);
     weft_sem_release(&o.none, 1);
@@ -206,128 +275,87 @@ static void end_all_waits(void)
     CHECK_EQ(weft_timer_start(o.ticker, WEFT_MICROSECOND, WEFT_MICROSECOND), 0);
 }
 
-/* Until all but the sleepers wait: they are where only this goroutine can get them on. */
-static void await_all(void)
-{
-    await_waiters(sync_queue(&o.held.head), sync_lock(o.held.lock), 2);
-    await_waiters(sync_queue(&o.written.readers_head), sync_lock(o.written.lock), 1);
-    await_waiters(sync_queue(&o.written.writers_head), sync_lock(o.written.lock), 1);
-    await_waiters(sync_queue(&o.none.head), sync_lock(o.none.lock), 1);
-    await_waiters(sync_queue(&o.cond.head), sync_lock(o.cond.lock), 1);
-    await_waiters(sync_queue(&o.open.head), sync_lock(o.open.lock), 1);
-    weft_sleep(20 * WEFT_MILLISECOND);
-}
-
 static void run_all(void)
 {
     set_up();
-    for (size_t i = 0; i < SITUATIONS; i++)
-        go(be_in, &situations[i]);
-    await_all();
+    start_situations(&all);
+    await_held_up(&all);
     end_all_waits();
-    weft_waitgroup_wait(&o.finished);
+    weft_waitgroup_wait(&all.finished);
     weft_timer_free(o.ticker);
     weft_context_free(o.context);
     weft_chan_free(o.empty);
     weft_chan_free(o.full);
-}
-
-/* ---- What the trace says ---- */
-
-static bool text_is(const weft_reader *reader, weft_string string, const char *text)
-{
-    weft_text t = weft_reader_string(reader, string);
-    return t.size == strlen(text) && memcmp(t.data, text, t.size) == 0;
-}
-
-static bool frame_is(const weft_reader *reader, weft_stack stack, size_t i, const char *name)
-{
-    weft_frame frame;
-    return weft_reader_stack_frame(reader, stack, i, &frame) == 0 &&
-           text_is(reader, frame.function, name);
-}
-
-/* The stack goes through the situation's function. */
-static bool is_in(const weft_reader *reader, weft_stack stack, const char *name)
-{
-    for (size_t i = 0; i < weft_reader_stack_depth(reader, stack); i++)
-        if (frame_is(reader, stack, i, name))
-            return true;
-    return false;
-}
-
-static void see_block(const weft_reader *reader, const weft_event *event)
-{
-    for (struct situation *s = situations; s < situations + SITUATIONS; s++) {
-        weft_stack stack = event->resource_stack;
-        if (!is_in(reader, stack, s->name))
-            continue;
-        s->g = event->id;
-        s->blocked++;
-        if (!text_is(reader, event->name, s->reason))
-            fail_msg("%s waits for another reason than \"%s\"", s->name, s->reason);
-        if (!frame_is(reader, stack, 0, s->function))
-            fail_msg("%s does not wait in %s", s->name, s->function);
-    }
-}
-
-static void see(void *arg, weft_reader *reader, const weft_event *event)
-{
-    (void)arg;
-    if (event->kind != WEFT_EVENT_STATE_TRANSITION || event->resource != WEFT_RESOURCE_GOROUTINE)
-        return;
-    if (event->from == WEFT_STATE_RUNNING && event->to == WEFT_STATE_WAITING) {
-        see_block(reader, event);
-        return;
-    }
-    for (struct situation *s = situations; s < situations + SITUATIONS; s++) {
-        if (!s->blocked || event->id != s->g)
-            continue;
-        s->unblocked += event->from == WEFT_STATE_WAITING && event->to == WEFT_STATE_RUNNABLE;
-        s->started += event->from == WEFT_STATE_RUNNABLE && event->to == WEFT_STATE_RUNNING;
-    }
-}
-
-static sink trace;
-
-static void trace_all(void)
-{
-    weft_trace_stream *stream;
-    CHECK_EQ(weft_trace_start_callback(weft_tracer_default(), sink_write, &trace, NULL, &stream),
-             0);
-    run_all();
-    CHECK_EQ(weft_trace_stop(stream, NULL), 0);
-}
-
-static void check_on(unsigned procs)
-{
-    char name[32];
-    run_on(procs, trace_all);
-    snprintf(name, sizeof name, "waits_%u", procs);
-    sink_save(&trace, name);
-    const char *complaint = check_sink(&trace, see, NULL);
-    if (complaint)
-        fail_msg("%s", complaint);
-    sink_free(&trace);
-    for (struct situation *s = situations; s < situations + SITUATIONS; s++) {
-        if (s->blocked < 1 || s->unblocked < s->blocked || s->started < s->blocked)
-            fail_msg("%s: blocked %u, made runnable %u, started %u times", s->name, s->blocked,
-                     s->unblocked, s->started);
-        s->blocked = s->unblocked = s->started = 0;
-    }
+    weft_chan_free(o.gate);
 }
 
 static void test_every_wait_is_in_the_trace_with_reason_and_stack(void **state)
 {
     (void)state;
-    check_on(1);
-    check_on(2);
-    check_on(4);
+    for (unsigned procs = 1; procs <= 4; procs *= 2)
+        check_situations(&all, procs, "waits");
+}
+
+/* ---- Work from outside ---- */
+
+static uint64_t posted_g;
+static weft_chan *posted_done;
+static unsigned posted_steps; /* of its life that were seen, in their order */
+
+static void be_posted(void *arg)
+{
+    posted_g = weft_goid();
+    CHECK_EQ(weft_chan_send(arg, NULL), 0);
+}
+
+static void post_one(void)
+{
+    weft_trace_stream *stream;
+    posted_done = weft_chan_new(0, 1);
+    CHECK_EQ(
+        weft_trace_start_callback(weft_tracer_default(), sink_write, &all.trace, NULL, &stream), 0);
+    CHECK_EQ(weft_post(be_posted, posted_done), 0);
+    CHECK_EQ(weft_chan_recv(posted_done, NULL), 0);
+    CHECK_EQ(weft_trace_stop(stream, NULL), 0);
+    weft_chan_free(posted_done);
+}
+
+static void see_posted(void *arg, weft_reader *reader, const weft_event *event)
+{
+    (void)arg;
+    if (event->kind != WEFT_EVENT_STATE_TRANSITION || event->resource != WEFT_RESOURCE_GOROUTINE ||
+        event->id != posted_g)
+        return;
+    if (event->from == WEFT_STATE_NOT_EXIST && event->to == WEFT_STATE_RUNNABLE)
+        posted_steps +=
+            posted_steps == 0 && frame_is(reader, event->resource_stack, 0, "be_posted");
+    else if (event->from == WEFT_STATE_RUNNABLE && event->to == WEFT_STATE_RUNNING)
+        posted_steps += posted_steps == 1;
+}
+
+static void test_posted_work_is_a_goroutine_that_begins_with_its_function(void **state)
+{
+    (void)state;
+    for (unsigned procs = 1; procs <= 4; procs *= 2) {
+        char name[32];
+        run_on(procs, post_one);
+        snprintf(name, sizeof name, "posted_%u", procs);
+        sink_save(&all.trace, name);
+        posted_steps = 0;
+        const char *complaint = check_sink(&all.trace, see_posted, NULL);
+        if (complaint)
+            fail_msg("%s", complaint);
+        sink_free(&all.trace);
+        assert_int_equal(posted_steps, 2);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {TEST(every_wait_is_in_the_trace_with_reason_and_stack)};
+    const struct CMUnitTest tests[] = {
+        TEST(every_wait_is_in_the_trace_with_reason_and_stack),
+        TEST(posted_work_is_a_goroutine_that_begins_with_its_function),
+    };
     choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
