@@ -2,9 +2,15 @@
 /*
  * Regular files, and pipes.
  *
- * The kernel has no readiness for files: a call occupies its thread until the disk has answered.
- * These functions give the P to other goroutines meanwhile ("syscall" in traces). Files are plain
- * descriptors, for fstat, mmap, weft_conn_sendfile and the like; they are close-on-exec.
+ * The kernel has no readiness for files. What it has in memory is read at once. Otherwise a
+ * goroutine gives its P to others meanwhile: reads, and writes with O_DIRECT, wait for io_uring
+ * ("network" in traces) where the kernel allows it; all else occupies a thread until the disk has
+ * answered
+ * ("syscall"). WEFT_FILES=threads in the environment does without io_uring; with WEFT_FILES=uring
+ * weft_run() fails where it is not to be had. With virtual time there is none.
+ *
+ * Files are plain descriptors, for fstat, mmap, weft_conn_sendfile and the like; they are
+ * close-on-exec.
  *
  * Any thread may call what concerns files. Neither deadlines nor contexts end these calls: a
  * context ends waits, not operations (weft/context.h), and the kernel cannot take back what it has

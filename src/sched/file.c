@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * include/weft/file.h: system calls between weft_blocking_enter() and weft_blocking_exit(). The
+ * include/weft/file.h. What the kernel has in memory is read at once; other reads, and writes
+ * around its memory, go through a ring of the kernel's (file_ring.h); the rest, and all where there
+ * is no ring, are system calls between weft_blocking_enter() and weft_blocking_exit(). The
  * goroutine may go on on another thread afterwards: errno is read before, in functions that are not
  * inlined (net_op.h).
  */
-#define _GNU_SOURCE /* pipe2 */
+#define _GNU_SOURCE /* pipe2, O_DIRECT */
 #include "weft/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "sched/file_ring.h"
 #include "sched/net_op.h"
 #include "weft/runtime.h"
 
@@ -31,15 +37,6 @@ SYS int sys_close(int fd)
     return close(fd) == 0 || errno == EINTR ? 0 : -errno;
 }
 
-SYS int sys_sync(int fd)
-{
-    int result;
-    do
-        result = fsync(fd);
-    while (result != 0 && errno == EINTR);
-    return result == 0 ? 0 : -errno;
-}
-
 SYS int sys_pipe(int fd[2])
 {
     return pipe2(fd, O_NONBLOCK | O_CLOEXEC) == 0 ? 0 : -errno;
@@ -48,34 +45,47 @@ SYS int sys_pipe(int fd[2])
 /* offset WHERE_IT_STANDS: that of the file. */
 enum { WHERE_IT_STANDS = -1 };
 
-SYS ssize_t sys_read(int fd, void *data, size_t size, int64_t offset)
+/* Only what needs no wait; -EAGAIN and other errors: it is to be tried again in a way that may. */
+SYS ssize_t sys_read_cached(const os_ring_op *op)
+{
+    struct iovec piece = {op->data, op->size};
+    long n = syscall(SYS_preadv2, op->fd, &piece, 1L, op->offset, 0L, (long)RWF_NOWAIT);
+    return n < 0 ? -errno : n;
+}
+
+/* Whether it goes around the kernel's memory for files (O_DIRECT). */
+SYS bool sys_is_direct(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT);
+}
+
+static ssize_t operate_once(const os_ring_op *op)
+{
+    bool stands = op->offset == WHERE_IT_STANDS;
+    if (op->kind == OS_RING_READ)
+        return stands ? read(op->fd, op->data, op->size)
+                      : pread(op->fd, op->data, op->size, op->offset);
+    return stands ? write(op->fd, op->data, op->size)
+                  : pwrite(op->fd, op->data, op->size, op->offset);
+}
+
+SYS ssize_t sys_operate(const os_ring_op *op)
 {
     ssize_t n;
     do
-        n = offset == WHERE_IT_STANDS ? read(fd, data, size) : pread(fd, data, size, offset);
+        n = operate_once(op);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
 
-SYS ssize_t sys_write(int fd, const void *data, size_t size, int64_t offset)
+SYS int sys_sync(int fd)
 {
-    ssize_t n;
+    int result;
     do
-        n = offset == WHERE_IT_STANDS ? write(fd, data, size) : pwrite(fd, data, size, offset);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
-}
-
-static ssize_t write_all(int fd, const char *data, size_t size, int64_t offset)
-{
-    for (size_t done = 0; done < size;) {
-        int64_t at = offset == WHERE_IT_STANDS ? offset : offset + (int64_t)done;
-        ssize_t n = sys_write(fd, data + done, size - done, at);
-        if (n < 0)
-            return n;
-        done += (size_t)n;
-    }
-    return (ssize_t)size;
+        result = fsync(fd);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
 }
 
 /* ---- Files ---- */
@@ -86,6 +96,64 @@ static ssize_t write_all(int fd, const char *data, size_t size, int64_t offset)
     type result = (call);                                                                          \
     weft_blocking_exit();                                                                          \
     return result
+
+/* Where the public function that expands it was called. */
+#define CALLER __builtin_frame_address(0), rt_here()
+
+IN_LINE ssize_t by_thread(const os_ring_op *op)
+{
+    BLOCKING(ssize_t, sys_operate(op));
+}
+
+/* By a ring, if there is one. Also outside goroutines. */
+IN_LINE ssize_t by_ring(const void *frame, uintptr_t pc, os_ring_op *op)
+{
+    int32_t done;
+    while (file_ring_do(frame, pc, op, &done))
+        if (done != -EINTR)
+            return done;
+    return by_thread(op);
+}
+
+/*
+ * What is in memory is copied here and now. With O_DIRECT nothing is, and RWF_NOWAIT does not keep
+ * the kernel from waiting.
+ */
+IN_LINE ssize_t read_some(const void *frame, uintptr_t pc, int fd, void *data, size_t size,
+                          int64_t offset)
+{
+    os_ring_op op = {OS_RING_READ, fd, data, size, offset, NULL};
+    if (!weft_in_goroutine())
+        return by_thread(&op);
+    ssize_t had = sys_is_direct(fd) ? -EAGAIN : sys_read_cached(&op);
+    if (had == 0 || had == (ssize_t)size)
+        return had;
+    if (had < 0)
+        return by_ring(frame, pc, &op);
+    op.data = (char *)data + had;
+    op.size = size - (size_t)had;
+    op.offset = offset == WHERE_IT_STANDS ? offset : offset + had;
+    ssize_t rest = by_ring(frame, pc, &op);
+    return rest > 0 ? had + rest : had;
+}
+
+/* Without O_DIRECT a ring would only pass it on to a thread of the kernel's (bench/files.c). */
+IN_LINE ssize_t write_all(const void *frame, uintptr_t pc, int fd, const char *data, size_t size,
+                          int64_t offset)
+{
+    os_ring_op op = {.kind = OS_RING_WRITE, .fd = fd};
+    bool direct = sys_is_direct(fd);
+    for (size_t done = 0; done < size;) {
+        op.data = (void *)(uintptr_t)(data + done);
+        op.size = size - done;
+        op.offset = offset == WHERE_IT_STANDS ? offset : offset + (int64_t)done;
+        ssize_t n = direct ? by_ring(frame, pc, &op) : by_thread(&op);
+        if (n < 0)
+            return n;
+        done += (size_t)n;
+    }
+    return (ssize_t)size;
+}
 
 int weft_file_open(const char *path, int flags, unsigned mode)
 {
@@ -99,26 +167,26 @@ int weft_file_close(int fd)
 
 ssize_t weft_file_read(int fd, void *data, size_t size)
 {
-    BLOCKING(ssize_t, sys_read(fd, data, size, WHERE_IT_STANDS));
+    return read_some(CALLER, fd, data, size, WHERE_IT_STANDS);
 }
 
 ssize_t weft_file_pread(int fd, void *data, size_t size, int64_t offset)
 {
     if (offset < 0)
         return -EINVAL;
-    BLOCKING(ssize_t, sys_read(fd, data, size, offset));
+    return read_some(CALLER, fd, data, size, offset);
 }
 
 ssize_t weft_file_write(int fd, const void *data, size_t size)
 {
-    BLOCKING(ssize_t, write_all(fd, data, size, WHERE_IT_STANDS));
+    return write_all(CALLER, fd, data, size, WHERE_IT_STANDS);
 }
 
 ssize_t weft_file_pwrite(int fd, const void *data, size_t size, int64_t offset)
 {
     if (offset < 0)
         return -EINVAL;
-    BLOCKING(ssize_t, write_all(fd, data, size, offset));
+    return write_all(CALLER, fd, data, size, offset);
 }
 
 int weft_file_sync(int fd)

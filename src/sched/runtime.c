@@ -19,6 +19,7 @@
 #include "sched/debug_env.h"
 #include "sched/dump.h"
 #include "sched/environment.h"
+#include "sched/file_ring.h"
 #include "sched/goroutine.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
@@ -184,6 +185,7 @@ static void end_threads_and_free(void)
     netpoll_wake();
     unsigned out = machines_end(END_PATIENCE_NS);
     netpoll_fini();
+    file_ring_stop(out > 0);
     trace_host_fini();
     machines_free();
     free_procs(); /* before the stacks: the timers of goroutines that sleep lie there */
@@ -215,7 +217,9 @@ static int start(const weft_options *options, int (*fn)(void *), void *arg)
     error = netpoll_init();
     if (error)
         goto no_procs;
-    error = post_start();
+    error = file_ring_start();
+    if (!error)
+        error = post_start();
     if (error)
         goto no_post;
     atomic_store_release(&sched.running, 1); /* pairs with weft_tracer_default() */

@@ -72,7 +72,7 @@ static void mistakes_are_named(void)
     CHECK_EQ(weft_file_pread(fd, &byte, 1, INT64_MIN), -EINVAL);
     CHECK_EQ(weft_file_close(fd), 0);
     CHECK_EQ(weft_file_close(fd), -EBADF);
-    CHECK_EQ(weft_file_read(fd, &byte, 1), -EBADF);
+    CHECK_EQ(weft_file_read(-1, &byte, 1), -EBADF);
     CHECK_EQ(weft_file_sync(-1), -EBADF);
     remove_folder();
 }

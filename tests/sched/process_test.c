@@ -5,13 +5,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "sched/refuse.h"
 #include "weft/process.h"
 
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -493,26 +490,6 @@ LEAVES_NOTHING(output_beyond_the_limit_ends_it)
 LEAVES_NOTHING(a_context_ends_a_capture)
 
 /* ---- Kernels that refuse ---- */
-
-struct refusal {
-    unsigned call, flag; /* flag: in the first argument; 0: all calls */
-    int error;
-};
-
-static void refuse(struct refusal refusal)
-{
-    struct sock_filter program[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal.call, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, refusal.flag ? refusal.flag : ~0u, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)refusal.error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog all = {sizeof program / sizeof *program, program};
-    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all), 0);
-}
 
 static void without_pidfd(void *arg)
 {
