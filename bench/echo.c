@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo weft|epoll CONNECTIONS [MILLISECONDS] [trace]: a TCP echo server as a child process, on weft
- * (a goroutine for each connection) or on a bare epoll loop, under the load of one thread that
- * keeps a message of 64 bytes in flight on each connection: requests a second, and the server's CPU
- * time for one request. Everything is on loopback. `trace`: weft's server writes a trace meanwhile.
+ * echo weft|epoll|PATH CONNECTIONS [MILLISECONDS] [trace]: a TCP echo server as a child process, on
+ * weft (a goroutine for each connection), on a bare epoll loop, or a program (named by a path with
+ * a slash; it writes its port to the descriptor that its argument names), under the load of one
+ * thread that keeps a message of 64 bytes in flight on each connection: requests a second, and the
+ * server's CPU time for one request. Everything is on loopback. `trace`: weft's server writes a
+ * trace meanwhile.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -193,6 +195,12 @@ static void drive(const char *name, pid_t server, int port, int connections, dou
 
 static _Noreturn void serve(const char *name, int out, int traced)
 {
+    if (strchr(name, '/')) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", out);
+        execl(name, name, number, (char *)NULL);
+        _exit(1);
+    }
     if (strcmp(name, "epoll") == 0)
         _exit(serve_epoll(out));
     if (traced)
@@ -200,12 +208,18 @@ static _Noreturn void serve(const char *name, int out, int traced)
     _exit(weft_run(NULL, serve_weft, &out));
 }
 
+static const char *name_of(const char *server, int traced)
+{
+    const char *slash = strrchr(server, '/');
+    return traced ? "weft_traced" : slash ? slash + 1 : server;
+}
+
 int main(int argc, char **argv)
 {
     int connections = argc > 2 ? atoi(argv[2]) : 0, traced = argc > 4 && !strcmp(argv[4], "trace");
     if (connections < 1 || connections > 20000 ||
-        (strcmp(argv[1], "weft") != 0 && strcmp(argv[1], "epoll") != 0)) {
-        fputs("usage: echo weft|epoll CONNECTIONS [MILLISECONDS] [trace]\n", stderr);
+        (strcmp(argv[1], "weft") != 0 && strcmp(argv[1], "epoll") != 0 && !strchr(argv[1], '/'))) {
+        fputs("usage: echo weft|epoll|PATH CONNECTIONS [MILLISECONDS] [trace]\n", stderr);
         return 2;
     }
     int wire[2], port;
@@ -217,7 +231,7 @@ int main(int argc, char **argv)
     close(wire[1]);
     if (server < 0 || read(wire[0], &port, sizeof port) != sizeof port)
         die("server");
-    drive(traced ? "weft_traced" : argv[1], server, port, connections,
+    drive(name_of(argv[1], traced), server, port, connections,
           (argc > 3 ? atof(argv[3]) : 1000) / 1e3);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fence_bench: what the two sides of the asymmetric fence cost, the rare side with 0 … n busy
- * threads beside it, and a pair of acquire and release of a lock.
+ * fence_bench [THREADS]: what the two sides of the asymmetric fence cost, the rare side with
+ * 0 … THREADS busy threads beside it (usually twice the processors, at most 16), and a pair of
+ * acquire and release of a lock.
  */
 #include "base/atomic.h"
 #include "base/fence.h"
@@ -85,10 +86,11 @@ static void *contend(void *arg)
     return arg;
 }
 
+enum { MOST = 64 };
+
 /* Runs a figure while threads run beside it. */
 static void beside(int threads, void *(*what)(void *), const char *name, void (*fn)(long), long n)
 {
-    enum { MOST = 64 };
     pthread_t all[MOST];
     int started = 0;
     atomic_store_relaxed(&over, 0);
@@ -101,18 +103,26 @@ static void beside(int threads, void *(*what)(void *), const char *name, void (*
         pthread_join(all[--started], NULL);
 }
 
-int main(void)
+/* On so many threads whoever measures gets little of a processor. */
+static long times_beside(int busy)
+{
+    return busy <= 16 ? 2000 : 200;
+}
+
+int main(int argc, char **argv)
 {
     enum { N = 1000000 };
-    int cpus = (int)base_cpu_count();
+    int most = argc > 1 ? atoi(argv[1]) : 2 * (int)base_cpu_count();
+    if (most > (argc > 1 ? MOST : 16))
+        most = argc > 1 ? MOST : 16;
     printf("fence/asymmetric %d bool\n", base_fence_asymmetric);
     bench_print("fence/no_fence", store_and_load, N);
     bench_print("fence/light", light, N);
     bench_print("fence/seqcst", full, N);
-    for (int busy = 0; busy <= 2 * cpus && busy <= 16; busy = busy ? busy * 2 : 1) {
+    for (int busy = 0; busy <= most; busy = busy ? busy * 2 : 1) {
         char name[64];
         snprintf(name, sizeof name, "fence/heavy/busy_threads=%d", busy);
-        beside(busy, be_busy, name, heavy, busy ? 2000 : N / 10);
+        beside(busy, be_busy, name, heavy, busy ? times_beside(busy) : N / 10);
     }
     bench_print("lock/pair", lock_pair, N);
     bench_print("lock/pthread_mutex_pair", mutex_pair, N);

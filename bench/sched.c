@@ -22,6 +22,7 @@ static unsigned rounds = 7;
 static int64_t span = 100 * WEFT_MILLISECOND;
 static const char *only = "";
 static enum mode modes = MODES;
+static int first_procs = 1, last_procs = 2;
 
 /* ---- Workers ---- */
 
@@ -305,7 +306,7 @@ static void compare(int procs, const char *name, int64_t (*run)(long))
 static int bench(void *arg)
 {
     (void)arg;
-    for (int procs = 1; procs <= 2; procs++) {
+    for (int procs = first_procs; procs <= last_procs; procs++) {
         weft_procs(procs);
         for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
             if (!*only || strcmp(only, operations[i].name) == 0)
@@ -316,23 +317,25 @@ static int bench(void *arg)
 
 int main(int argc, char **argv)
 {
-    for (int option; (option = getopt(argc, argv, "b:or:t:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "b:op:r:t:")) != -1;) {
         if (option == 'b') {
             only = optarg;
         } else if (option == 'o') {
             modes = DISCARD;
+        } else if (option == 'p') {
+            first_procs = last_procs = atoi(optarg);
         } else if (option == 'r') {
             rounds = (unsigned)atoi(optarg);
         } else if (option == 't') {
             span = atoi(optarg) * WEFT_MILLISECOND;
         } else {
-            fputs("usage: sched [-b OPERATION] [-o] [-r ROUNDS] [-t MILLISECONDS]\n"
-                  "-o: without tracing only\n",
+            fputs("usage: sched [-b OPERATION] [-o] [-p PROCS] [-r ROUNDS] [-t MILLISECONDS]\n"
+                  "-o: without tracing only; without -p on 1 P and on 2\n",
                   stderr);
             return 2;
         }
     }
-    if (rounds < 1 || rounds > MAX_ROUNDS || span <= 0) {
+    if (rounds < 1 || rounds > MAX_ROUNDS || span <= 0 || first_procs < 1) {
         fputs("sched: ROUNDS is 1 to 101\n", stderr);
         return 2;
     }

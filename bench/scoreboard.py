@@ -25,8 +25,9 @@ Row = collections.namedtuple("Row", "name figure peer ratio_goal value_goal bett
 
 
 def sources(build, go, trace, tool):
-    """Name of a source -> command. Those of Go are left out where there is no Go."""
+    """Name of a source -> command, whether its programs are there or not."""
     bench = os.path.join(build, "bench")
+    peers = os.path.join(build, "bench-peers")
 
     def sched(bench_name):
         return [f"{bench}/sched", "-b", bench_name, "-r", "1", "-t", "50"]
@@ -39,6 +40,8 @@ def sources(build, go, trace, tool):
                  "wg_fanout100"):
         all_sources[f"weft:{name}"] = sched(name)
         all_sources[f"go:{name}"] = go_sched(name, "off,discard")
+    # Shorter than a time slice: who computes longer than that loses the P and goes on beside the next, contending with it.
+    all_sources["weft:mutex"] = [f"{bench}/sched", "-b", "mutex", "-r", "9", "-t", "4"]
     all_sources["hookless:chan_pingpong"] = [f"{bench}/sched_hookless", "-o", "-b", "chan_pingpong", "-r", "1", "-t", "50"]
     all_sources["weft:events"] = [f"{bench}/events"]
     all_sources["weft:annotate"] = [f"{bench}/annotate_bench"]
@@ -51,7 +54,14 @@ def sources(build, go, trace, tool):
     all_sources["go:timers"] = [f"{go}/timers", "-procs", "2", "-rounds", "1", "-modes", "off"]
     all_sources["weft:stall"] = [f"{bench}/stall"]
     all_sources["go:stall"] = [f"{go}/stall"]
+    all_sources["weft:coro"] = [f"{bench}/coro_bench"]
+    all_sources["floor:switch"] = [f"{bench}/switch_floor"]
+    all_sources["weft:clock"] = [f"{bench}/clock_bench"]
+    all_sources["boost:fibers"] = [f"{peers}/boost_fiber"]
+    all_sources["st:threads"] = [f"{peers}/state_threads"]
+    all_sources["lttng:event"] = ["sh", f"{peers}/lttng.sh", f"{peers}/lttng_event"]
     for conns in ("64", "1000"):
+        all_sources[f"libuv:echo{conns}"] = [f"{bench}/echo", f"{peers}/uv_echo", conns, "700"]
         for server in ("weft", "epoll"):
             all_sources[f"{server}:echo{conns}"] = [f"{bench}/echo", server, conns, "700"]
         all_sources[f"traced:echo{conns}"] = [f"{bench}/echo", "weft", conns, "700", "trace"]
@@ -78,6 +88,30 @@ def added(bench):
                (f"go:{bench}", f"p1/{bench}/discard-off"), 0.25, None)
 
 
+def beside(name, bench, source, figure, note=""):
+    """A figure on 1 P beside a library that has one thread."""
+    return Row(f"{name}, beside {source}", (f"weft:{bench}", f"p1/{bench}/off"), figure, 1, None, "<", note)
+
+
+def peer_rows():
+    """weft is to be ahead of each peer that can be had."""
+    boost, st = "Boost.Fiber", "State Threads"
+    return [
+        beside("yield", "gosched", boost, ("boost:fibers", "boost/gosched")),
+        beside("channel round trip", "chan_pingpong", boost, ("boost:fibers", "boost/chan_pingpong")),
+        beside("spawn and exit", "spawn_join", boost, ("boost:fibers", "boost/spawn_join")),
+        beside("yield", "gosched", st, ("st:threads", "st/gosched"), "a sleep of 0 there"),
+        beside("channel round trip", "chan_pingpong", st, ("st:threads", "st/chan_pingpong"), "condition variables there"),
+        beside("spawn and exit", "spawn_join", st, ("st:threads", "st/spawn_join")),
+        *(Row(f"echo, {n} connections: server CPU, to libuv", (f"weft:echo{n}", f"weft/echo{n}/server_cpu"),
+              (f"libuv:echo{n}", f"uv_echo/echo{n}/server_cpu"), 1, None) for n in ("64", "1000")),
+        Row("event without stack, to LTTng-UST", ("weft:events", "event/plain_1t"), ("lttng:event", "lttng/event"), 1, None),
+        Row("reader, 1 thread, to babeltrace2", ("weft:read1", "read/rate"), ("lttng:event", "babeltrace/rate"), 1, None, ">"),
+        Row("clock, beside the bare counter", ("weft:clock", "clock/now_loose"), ("weft:clock", "clock/counter_instruction"),
+            None, None),
+    ]
+
+
 def rows():
     third = 1 / 3
     return {
@@ -91,6 +125,8 @@ def rows():
             go_row("select over 4 channels", "select4", 1, third),
             go_row("spawn and exit", "spawn_join", 1, 0.2, 60),
             go_row("spawn, 100 at once", "wg_fanout100", 1, 0.2),
+            Row("coroutine, a switch", ("weft:coro", "coro_switch"), ("floor:switch", "floor/switch"), None, 12, "<",
+                "beside a bare switch of stacks"),
         ],
         "memory": [Row("memory of a parked goroutine", ("weft:parked", "parked100000/rss_each"),
                        ("go:parked", "p1/parked100000/rss_each/off"), None, 4352)],
@@ -145,7 +181,13 @@ def rows():
             Row("sched profile, memory", ("weft:profile", "sched_profile/peak_rss"), ("go:profile", "go_sched_profile/peak_rss"),
                 None, 64),
         ],
+        "peers": peer_rows(),
     }
+
+
+def is_there(command, build):
+    """Whether the programs and files of a command have been built."""
+    return all(os.path.exists(part) for part in command if part.startswith(build + os.sep))
 
 
 def figures_of(text):
@@ -169,13 +211,15 @@ def run(command):
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        sys.exit(f"bench: {' '.join(command)}: no end after {TIMEOUT} s")
+        print(f"bench: {' '.join(command)}: no end after {TIMEOUT} s: left out", file=sys.stderr)
+        return {}
     usage = None
     if timed:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        sys.exit(f"bench: {' '.join(command)}: status {process.returncode}\n{errors}")
+        print(f"bench: {' '.join(command)}: status {process.returncode}: left out\n{errors}", file=sys.stderr)
+        return {}
     if not timed:
         return figures_of(out)
     return {f"{name}/wall": (time.monotonic() - begin, "s"), f"{name}/peak_rss": (usage.ru_maxrss / 1024, "MiB")}
@@ -303,16 +347,16 @@ def main():
     parser.add_argument("--output", metavar="FILE", help="also write the table, as Markdown")
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.build = options.build.rstrip(os.sep)
     unknown = [name for name in options.names if name not in table]
     if unknown or options.rounds < 1:
         parser.error(f"no such group: {', '.join(unknown)}" if unknown else "--rounds is 1 or more")
     go = os.path.join(options.build, "bench-go")
     groups = options.names or list(table)
     selected = [row for group in groups for row in table[group]]
-    trace = make_trace(go, options.build) if "reader" in groups else None
+    trace = make_trace(go, options.build) if "reader" in groups or "peers" in groups else None
     commands = sources(options.build, go, trace, os.path.join(options.build, "bin", "weft"))
-    commands = {name: command for name, command in commands.items()
-                if os.path.exists(command[2] if command[0] == "time" else command[0])}
+    commands = {name: command for name, command in commands.items() if is_there(command, options.build)}
     results = [result for result in (judge(row, measured) for measured in [measure(selected, commands, options.rounds)]
                                      for row in selected) if result]
     go_version = version([os.path.join(go, "goroot", "bin", "go"), "version"])
