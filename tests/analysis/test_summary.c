@@ -199,6 +199,32 @@ static void syscall_is_blocked_once_its_proc_is_gone(void **state)
     release(&result);
 }
 
+/*
+ * As above, but P serves goroutine 2 since, on thread 9, which is in a system call on it from 1170
+ * when that of 1 ends; P is stolen from it, too, at 1190. Go's summary misses that.
+ */
+static void the_end_of_a_syscall_hides_no_loss_of_its_former_proc(void **state)
+{
+    struct result result;
+    (void)state;
+    analyse(
+        &result,
+        TRACE(THREAD(7) "ProcStatus dt=50 p=0 pstatus=1\nGoStatus dt=50 g=1 m=7 gstatus=2\n"
+                        "GoCreate dt=5 new_g=2 new_stack=2 stack=1\n"
+                        "GoSyscallBegin dt=5 p_seq=1 stack=1\nGoSyscallEndBlocked dt=70\n" THREAD(
+                            8) "ProcStatus dt=60 p=1 pstatus=1\n"
+                               "ProcSteal dt=90 p=0 p_seq=2 m=7\n"
+                               "ProcSteal dt=40 p=0 p_seq=5 m=9\n" THREAD(
+                                   9) "ProcStart dt=160 p=0 p_seq=3\nGoStart dt=5 g=2 g_seq=1\n"
+                                      "GoSyscallBegin dt=5 p_seq=4 stack=1\n"
+                                      "GoSyscallEndBlocked dt=30\n"),
+        WEFT_PROFILE_SYSCALL, NULL);
+    assert_int_equal(result.status, 0);
+    assert_times(goroutine(&result, 1), 110, 20 + 1, 0, 40, 30);
+    assert_times(goroutine(&result, 2), 5, 60 + 1, 0, 20, 10);
+    release(&result);
+}
+
 static void blocking_for_ever_ends_a_goroutine(void **state)
 {
     struct result result;
@@ -346,6 +372,7 @@ int main(void)
         cmocka_unit_test(groups_are_sums_of_goroutines),
         cmocka_unit_test(watch_tells_states_and_relations),
         cmocka_unit_test(syscall_is_blocked_once_its_proc_is_gone),
+        cmocka_unit_test(the_end_of_a_syscall_hides_no_loss_of_its_former_proc),
         cmocka_unit_test(blocking_for_ever_ends_a_goroutine),
         cmocka_unit_test(ranges_are_credited_to_scope_and_context),
         cmocka_unit_test(profile_of_regions),
