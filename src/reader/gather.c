@@ -241,20 +241,24 @@ static int add_batch(struct reader_gather *gather, struct reader_generation *gen
         return gen->version < 25 ? reader_table_clock(gen, batch) : add_events(gen, batch);
     case WIRE_EV_SYNC:
         return gen->version >= 25 ? reader_table_clock(gen, batch) : add_events(gen, batch);
-    case WIRE_EV_END_OF_GENERATION:
-        return reader_fail(gen->fault, "GEN-7", gen->number, batch->offset,
-                           "end of a generation in a trace of version 1.%u", gen->version);
     default:
         return add_events(gen, batch);
     }
 }
 
-static int fail_generation(struct reader_generation *gen, const struct reader_batch *batch,
-                           const char *rule, const char *why)
+/* A batch, which begins at start, is of another generation than those before it. */
+static int fail_other(struct reader_generation *gen, uint64_t other, uint64_t start,
+                      const char *rule, const char *why)
 {
-    return reader_fail(gen->fault, rule, gen->number, batch->offset,
-                       "batch of generation %llu in generation %llu: %s",
-                       (unsigned long long)batch->gen, (unsigned long long)gen->number, why);
+    return reader_fail(gen->fault, rule, gen->number, start,
+                       "batch of generation %llu in generation %llu: %s", (unsigned long long)other,
+                       (unsigned long long)gen->number, why);
+}
+
+static int fail_mark(struct reader_generation *gen, uint64_t start)
+{
+    return reader_fail(gen->fault, "GEN-7", gen->number, start,
+                       "end of a generation in a trace of version 1.%u", gen->version);
 }
 
 static int fail_zero(struct reader_generation *gen, uint64_t start)
@@ -303,7 +307,7 @@ static int gather_marked(struct reader_gather *gather, struct reader_generation 
         if (batch.gen == 0)
             return fail_zero(gen, start);
         if (batch.gen != gen->number)
-            return fail_generation(gen, &batch, "GEN-2", "the end mark is missing");
+            return fail_other(gen, batch.gen, start, "GEN-2", "the end mark is missing");
         status = add_batch(gather, gen, &batch);
         if (status)
             return status;
@@ -369,7 +373,9 @@ static int gather_unmarked(struct reader_gather *gather, struct reader_generatio
             return keep_spill(gather, gen, &batch);
         }
         if (batch.gen != gen->number)
-            return fail_generation(gen, &batch, "GEN-6", "neither this one nor the next");
+            return fail_other(gen, batch.gen, start, "GEN-6", "neither this one nor the next");
+        if (ends_generation(&batch))
+            return fail_mark(gen, start);
         status = add_batch(gather, gen, &batch);
         if (status)
             return status;
