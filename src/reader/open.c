@@ -20,7 +20,7 @@ static weft_reader *reader_new(weft_read_fn read, void *context)
     reader->fault.error = (weft_reader_error){"", 0, 0, ""};
     reader->fault.budget = &reader->budget;
     reader->frontier.budget = reader->cursors.budget = &reader->budget;
-    reader->parking.nodes.budget = reader->parking.roots.budget = &reader->budget;
+    reader->parking.nodes.at.budget = reader->parking.groups.budget = &reader->budget;
     reader->parking.group_of.budget = &reader->budget;
     reader->parking_least = READER_PARKING_LEAST;
     if (!reader_source_init(&reader->source, read, context) ||

@@ -94,6 +94,7 @@ static void bind_budget(struct reader_order *order, struct reader_budget *budget
     order->goroutines.at.budget = order->goroutines.of.budget = budget;
     order->ranges.budget = order->stw_of.budget = order->regions.budget = budget;
     order->tasks.budget = order->task_of.budget = budget;
+    reader_holders_init(&order->holders, budget);
 }
 
 bool reader_order_init(struct reader_order *order, struct reader_budget *budget)
@@ -114,6 +115,7 @@ void reader_order_fini(struct reader_order *order)
     READER_VEC_FINI(&order->threads);
     READER_VEC_FINI(&order->procs.at);
     READER_VEC_FINI(&order->goroutines.at);
+    reader_holders_fini(&order->holders);
     READER_VEC_FINI(&order->ranges);
     reader_map_fini(&order->stw_of);
     READER_VEC_FINI(&order->regions);

@@ -18,6 +18,7 @@
  */
 
 #include "reader/decode.h"
+#include "reader/holders.h"
 #include "reader/pool.h"
 
 /* Handles of strings with this bit are numbers of the pool, others indices of the generation. */
@@ -87,6 +88,7 @@ struct reader_order {
     READER_VEC(struct reader_thread) threads; /* 0 is "no thread": always bare */
     struct reader_map thread_of;
     struct reader_resources procs, goroutines;
+    struct reader_holders holders;
     READER_VEC(struct reader_range) ranges;
     struct reader_map stw_of; /* goroutine and description, mixed → any */
     READER_VEC(struct reader_region) regions;
@@ -280,11 +282,23 @@ static inline void reader_order_bind_g(struct reader_order *order, const struct 
     self->g_hint = reader_resource_index(&order->goroutines, g);
 }
 
+/* Takes its proc away from a thread that has one. */
+static inline void reader_order_unbind_p(struct reader_order *order, uint32_t thread)
+{
+    if (__builtin_expect(order->holders.on, 0) && thread != 0)
+        reader_holders_unbind(order, thread);
+    order->threads.at[thread].p = WEFT_ID_NONE;
+}
+
 static inline void reader_order_bind_p(struct reader_order *order, const struct reader_resource *p)
 {
     struct reader_thread *self = reader_order_self(order);
+    if (__builtin_expect(self->p != WEFT_ID_NONE, 0))
+        reader_order_unbind_p(order, order->thread);
     self->p = p->id;
     self->p_hint = reader_resource_index(&order->procs, p);
+    if (__builtin_expect(order->holders.on, 0) && order->thread != 0)
+        reader_holders_bind(order, order->thread);
 }
 
 static inline bool reader_order_in_first(const struct reader_order *order)

@@ -36,7 +36,6 @@ READER_HANDLER(proc_start)
 READER_HANDLER(proc_stop)
 {
     (void)event;
-    struct reader_thread *self = reader_order_self(order);
     struct reader_resource *p = reader_order_own_p(order);
     if (!p)
         return reader_reject(order, "PRC-4", "the thread has no known proc to stop");
@@ -47,7 +46,7 @@ READER_HANDLER(proc_stop)
     if (status)
         return status;
     p->status = WIRE_P_IDLE;
-    self->p = WEFT_ID_NONE;
+    reader_order_unbind_p(order, order->thread);
     reader_order_proc(out, p->id, WEFT_STATE_RUNNING, WEFT_STATE_IDLE);
     return READER_ADVANCE;
 }
@@ -55,13 +54,13 @@ READER_HANDLER(proc_stop)
 /* Takes a proc away from the thread that it was bound to. */
 static int unbind_victim(struct reader_order *order, const struct reader_resource *p, uint64_t m)
 {
-    struct reader_thread *victim = reader_order_self(order);
+    const struct reader_thread *victim = reader_order_self(order);
     if (victim->id == m) {
         if (victim->p != p->id)
             return reader_reject(order, "PRC-6",
                                  "thread %lld steals proc %llu from itself but has not got it",
                                  (long long)m, (ull)p->id);
-        victim->p = WEFT_ID_NONE;
+        reader_order_unbind_p(order, order->thread);
         return 0;
     }
     uint32_t index = reader_order_thread(order, m, false);
@@ -73,7 +72,7 @@ static int unbind_victim(struct reader_order *order, const struct reader_resourc
         return reader_reject(order, "PRC-8", "proc %llu is stolen from thread %lld, which has %s",
                              (ull)p->id, (long long)m,
                              victim->p == WEFT_ID_NONE ? "none" : "another one");
-    victim->p = WEFT_ID_NONE;
+    reader_order_unbind_p(order, index);
     return 0;
 }
 
@@ -103,16 +102,15 @@ READER_HANDLER(proc_steal)
  * A proc in a system call is said to be abandoned: what was known is more, so it stays, and the
  * event is shown where the proc is bound. Of several such threads the lowest id is taken.
  */
-static int promote(struct reader_order *order, uint64_t p, weft_event *out)
+static int promote(struct reader_order *order, const struct reader_resource *p, weft_event *out)
 {
-    const struct reader_thread *holder = NULL;
-    for (uint32_t i = 1; i < order->threads.count; i++) {
-        const struct reader_thread *thread = &order->threads.at[i];
-        if (thread->p == p && (!holder || (int64_t)thread->id < (int64_t)holder->id))
-            holder = thread;
-    }
-    if (!holder)
-        return reader_reject(order, "PRC-3", "abandoned proc %llu is bound to no thread", (ull)p);
+    uint32_t index;
+    if (!reader_holders_first(order, reader_resource_index(&order->procs, p), &index))
+        return -ENOMEM;
+    if (index == READER_ABSENT)
+        return reader_reject(order, "PRC-3", "abandoned proc %llu is bound to no thread",
+                             (ull)p->id);
+    const struct reader_thread *holder = &order->threads.at[index];
     out->m = holder->id;
     out->p = holder->p;
     out->g = holder->g;
@@ -148,5 +146,6 @@ READER_HANDLER(proc_status)
     if (event->args[1] > UINT8_MAX)
         to = WEFT_STATE_UNDETERMINED;
     reader_order_proc(out, id, from, to);
-    return promotion && promote(order, id, out) ? -EBADMSG : READER_ADVANCE;
+    int failed = promotion ? promote(order, p, out) : 0;
+    return failed ? failed : READER_ADVANCE;
 }

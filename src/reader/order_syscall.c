@@ -94,7 +94,6 @@ READER_HANDLER(go_syscall_end_blocked)
 /* The proc stays behind in the system call, without a thread. */
 static int abandon_p(struct reader_order *order, weft_event *out)
 {
-    struct reader_thread *self = reader_order_self(order);
     struct reader_resource *p = reader_order_own_p(order);
     if (!p)
         return unknown_p(order);
@@ -103,7 +102,7 @@ static int abandon_p(struct reader_order *order, weft_event *out)
                              "goroutine is destroyed in a system call but proc %llu is %s",
                              (ull)p->id, reader_p_status_name(p->status));
     p->status = WIRE_P_SYSCALL_ABANDONED;
-    self->p = WEFT_ID_NONE;
+    reader_order_unbind_p(order, order->thread);
     order->queue[0] = *out;
     order->queued = 1;
     *out =

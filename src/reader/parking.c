@@ -10,8 +10,7 @@
  * same number of one thing, so at most one of them is true; which one comes next is then not
  * decided by their places alone.
  *
- * Groups are pairing heaps (M. Fredman, R. Sedgewick, D. Sleator, R. Tarjan, "The pairing heap",
- * Algorithmica 1, 1986). Keys are hashes of 64 bits: that of two groups is the same once in 2^64.
+ * Keys are hashes of 64 bits: that of two groups is the same once in 2^64.
  */
 #include "reader/parking.h"
 
@@ -41,53 +40,16 @@ static uint64_t key_of(enum awaited what, uint64_t id, uint64_t number)
 
 /* -------- groups -------- */
 
-static bool is_earlier(const struct reader_parking *parking, uint32_t a, uint32_t b)
-{
-    const struct reader_parked *left = &parking->nodes.at[a], *right = &parking->nodes.at[b];
-    return left->time < right->time || (left->time == right->time && a < b);
-}
-
-/* Makes one heap of two, either of which may be READER_ABSENT. Returns its root. */
-static uint32_t meld(struct reader_parking *parking, uint32_t a, uint32_t b)
-{
-    if (a == READER_ABSENT || b == READER_ABSENT)
-        return a == READER_ABSENT ? b : a;
-    uint32_t top = is_earlier(parking, a, b) ? a : b, under = top == a ? b : a;
-    parking->nodes.at[under].next = parking->nodes.at[top].child;
-    parking->nodes.at[top].child = under;
-    return top;
-}
-
-/* The heap of a list of heaps: melds pairs from left to right, then all of them from the right. */
-static uint32_t meld_list(struct reader_parking *parking, uint32_t first)
-{
-    uint32_t pairs = READER_ABSENT;
-    while (first != READER_ABSENT) {
-        uint32_t a = first, b = parking->nodes.at[a].next;
-        first = b == READER_ABSENT ? b : parking->nodes.at[b].next;
-        a = meld(parking, a, b);
-        parking->nodes.at[a].next = pairs;
-        pairs = a;
-    }
-    uint32_t root = READER_ABSENT;
-    while (pairs != READER_ABSENT) {
-        uint32_t next = parking->nodes.at[pairs].next;
-        root = meld(parking, root, pairs);
-        pairs = next;
-    }
-    return root;
-}
-
 static bool new_group(struct reader_parking *parking, uint64_t key, uint32_t *group)
 {
     *group = parking->free;
     if (*group != READER_ABSENT)
-        parking->free = parking->roots.at[*group];
-    else if (READER_PUSH(&parking->roots))
-        *group = parking->roots.count - 1;
+        parking->free = parking->groups.at[*group];
+    else if (READER_PUSH(&parking->groups))
+        *group = parking->groups.count - 1;
     else
         return false;
-    parking->roots.at[*group] = READER_ABSENT;
+    parking->groups.at[*group] = READER_ABSENT;
     return reader_map_add(&parking->group_of, key, *group);
 }
 
@@ -96,7 +58,8 @@ static bool join_group(struct reader_parking *parking, uint64_t key, uint32_t cu
     uint32_t group = reader_map_find(&parking->group_of, key);
     if (group == READER_ABSENT && !new_group(parking, key, &group))
         return false;
-    parking->roots.at[group] = meld(parking, parking->roots.at[group], cursor);
+    uint32_t *heap = &parking->groups.at[group];
+    *heap = reader_pairing_meld(&parking->nodes, *heap, cursor);
     return true;
 }
 
@@ -106,19 +69,18 @@ static void wake(struct reader_parking *parking, struct reader_frontier *frontie
     uint32_t group = reader_map_find(&parking->group_of, key);
     if (group == READER_ABSENT)
         return;
-    uint32_t *root = &parking->roots.at[group];
-    int64_t time = parking->nodes.at[*root].time;
-    for (unsigned i = 0; i < WAKE_MOST; i++) {
-        reader_frontier_wake(frontier, *root);
+    uint32_t *heap = &parking->groups.at[group];
+    const struct reader_pair *nodes = parking->nodes.at.at;
+    int64_t time = nodes[*heap].key;
+    for (unsigned i = 0; i < WAKE_MOST && *heap != READER_ABSENT && nodes[*heap].key == time; i++) {
+        reader_frontier_wake(frontier, *heap);
         parking->parked--;
-        *root = meld_list(parking, parking->nodes.at[*root].child);
-        if (*root == READER_ABSENT || parking->nodes.at[*root].time != time)
-            break;
+        *heap = reader_pairing_remove(&parking->nodes, *heap, *heap);
     }
-    if (*root != READER_ABSENT)
+    if (*heap != READER_ABSENT)
         return;
     reader_map_remove(&parking->group_of, key);
-    *root = parking->free;
+    *heap = parking->free;
     parking->free = group;
 }
 
@@ -128,22 +90,19 @@ bool reader_parking_begin(struct reader_parking *parking, uint32_t n, bool on)
 {
     parking->on = on;
     parking->parked = 0;
-    parking->nodes.count = parking->roots.count = 0;
+    parking->nodes.at.count = parking->groups.count = 0;
     parking->free = READER_ABSENT;
     reader_map_clear(&parking->group_of);
-    for (uint32_t i = 0; on && i < n; i++) {
-        struct reader_parked *node = READER_PUSH(&parking->nodes);
-        if (!node)
+    for (uint32_t i = 0; on && i < n; i++)
+        if (!READER_PUSH(&parking->nodes.at))
             return false;
-        *node = (struct reader_parked){0};
-    }
     return true;
 }
 
 void reader_parking_fini(struct reader_parking *parking)
 {
-    READER_VEC_FINI(&parking->nodes);
-    READER_VEC_FINI(&parking->roots);
+    READER_VEC_FINI(&parking->nodes.at);
+    READER_VEC_FINI(&parking->groups);
     reader_map_fini(&parking->group_of);
 }
 
@@ -175,7 +134,7 @@ bool reader_parking_add(struct reader_parking *parking, struct reader_frontier *
                         const struct reader_wire_event *event)
 {
     uint32_t cursor = reader_frontier_at(frontier, place)->cursor;
-    parking->nodes.at[cursor] = (struct reader_parked){event->time, READER_ABSENT, READER_ABSENT};
+    reader_pairing_single(&parking->nodes, cursor, event->time);
     if (!join_group(parking, awaited_key(order, event), cursor))
         return false;
     reader_frontier_wait(frontier, place);

@@ -15,20 +15,16 @@
 
 #include "reader/frontier.h"
 #include "reader/order.h"
+#include "reader/pairing.h"
 
 /* Generations of fewer cursors are read without. */
 #define READER_PARKING_LEAST 64
 
-struct reader_parked {
-    int64_t time;
-    uint32_t child, next; /* pairing heap of a group */
-};
-
 struct reader_parking {
     bool on;
-    uint32_t parked;                        /* how many are */
-    READER_VEC(struct reader_parked) nodes; /* by cursor */
-    READER_VEC(uint32_t) roots;             /* the earliest of each group, or next free entry */
+    uint32_t parked;             /* how many are */
+    struct reader_pairing nodes; /* by cursor */
+    READER_VEC(uint32_t) groups; /* heaps, the earliest cursor first, or next free entry */
     uint32_t free;
     struct reader_map group_of;
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reader/map.h"
+#include "reader/pairing.h"
 #include "reader/pool.h"
 
 static uint64_t state_of_draw = 88172645463325252ull;
@@ -96,12 +97,44 @@ static void a_pool_has_one_number_for_equal_texts(void **state)
     reader_pool_fini(&pool);
 }
 
+/* Elements come and go in one of three heaps; the root of each is the least of its own. */
+static void a_pairing_heap_knows_its_least(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 300, HEAPS = 3 };
+    struct reader_pairing pairing = {0};
+    uint32_t heaps[HEAPS], heap_of[ELEMENTS];
+    memset(heaps, 0xff, sizeof heaps);
+    memset(heap_of, 0xff, sizeof heap_of);
+    for (uint32_t i = 0; i < ELEMENTS; i++)
+        assert_non_null(READER_PUSH(&pairing.at));
+    for (unsigned step = 0; step < 20000; step++) {
+        uint32_t one = (uint32_t)draw(ELEMENTS), heap = heap_of[one];
+        if (heap != READER_ABSENT) {
+            heaps[heap] = reader_pairing_remove(&pairing, heaps[heap], one);
+            heap_of[one] = READER_ABSENT;
+        } else {
+            heap = heap_of[one] = (uint32_t)draw(HEAPS);
+            reader_pairing_single(&pairing, one, (int64_t)draw(50) - 25);
+            heaps[heap] = reader_pairing_meld(&pairing, heaps[heap], one);
+        }
+        uint32_t least = READER_ABSENT;
+        for (uint32_t i = 0; i < ELEMENTS; i++)
+            if (heap_of[i] == heap &&
+                (least == READER_ABSENT || pairing.at.at[i].key < pairing.at.at[least].key))
+                least = i;
+        assert_int_equal(heaps[heap], least);
+    }
+    READER_VEC_FINI(&pairing.at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_map_keeps_what_it_was_given),
         cmocka_unit_test(an_idmap_finds_ids_in_either_part),
         cmocka_unit_test(a_pool_has_one_number_for_equal_texts),
+        cmocka_unit_test(a_pairing_heap_knows_its_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

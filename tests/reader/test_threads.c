@@ -119,6 +119,46 @@ static size_t put_varint(uint8_t *at, uint64_t value)
     return size;
 }
 
+/* Appends an event: its tag, the time since the last one, and arguments. */
+static void put_event(struct memory *m, unsigned tag, uint64_t dt, unsigned args, ...)
+{
+    uint8_t event[64];
+    size_t size = put_varint(event, tag);
+    size += put_varint(event + size, dt);
+    va_list list;
+    va_start(list, args);
+    for (unsigned i = 0; i < args; i++)
+        size += put_varint(event + size, va_arg(list, unsigned));
+    va_end(list);
+    memory_write(m, event, size);
+}
+
+/* Appends a batch with these events, which it frees. */
+static void put_batch(struct memory *m, unsigned thread, uint64_t time, struct memory *events)
+{
+    uint8_t header[64];
+    size_t size = put_varint(header, WIRE_EV_EVENT_BATCH);
+    size += put_varint(header + size, 1);
+    size += put_varint(header + size, thread);
+    size += put_varint(header + size, time);
+    size += put_varint(header + size, events->size);
+    memory_write(m, header, size);
+    memory_write(m, events->data, events->size);
+    free(events->data);
+    *events = (struct memory){0};
+}
+
+static void begin(struct memory *m)
+{
+    const char *text = "Trace Go1.26\n" SYNC;
+    assert_int_equal(memory_assemble(m, text, strlen(text), NULL), 0);
+}
+
+static void end(struct memory *m)
+{
+    memory_write(m, "\x34", 1);
+}
+
 /*
  * Thread i waits for a goroutine of which thread i-1 tells, and its clock is behind that of thread
  * i-1: after each event all that are left must be passed over. Tried one by one that is five
@@ -128,36 +168,64 @@ static void a_hundred_thousand_threads_wait(void **state)
 {
     (void)state;
     enum { MANY = 100000 };
-    struct memory m = {0};
-    assert_int_equal(
-        memory_assemble(&m, "Trace Go1.26\n" SYNC, strlen("Trace Go1.26\n" SYNC), NULL), 0);
+    struct memory m = {0}, events = {0};
+    begin(&m);
     for (unsigned i = 1; i <= MANY; i++) {
-        uint8_t batch[96], payload[64];
-        size_t n = 0, size = 1;
-        payload[n++] = 21; /* GoUnblock: dt, g, its next number, no stack */
-        payload[n++] = 1;
-        n += put_varint(payload + n, i);
-        payload[n++] = 1;
-        payload[n++] = 0;
-        payload[n++] = 25; /* GoStatus: dt, g, m, waiting */
-        payload[n++] = 1;
-        n += put_varint(payload + n, i + 1);
-        n += put_varint(payload + n, i);
-        payload[n++] = 4;
-        batch[0] = 1;
-        batch[size++] = 1;
-        size += put_varint(batch + size, i);
-        size += put_varint(batch + size, 2 * (MANY + 1 - i));
-        size += put_varint(batch + size, n);
-        memory_write(&m, batch, size);
-        memory_write(&m, payload, n);
+        put_event(&events, WIRE_EV_GO_UNBLOCK, 1, 3, i, 1, 0);
+        put_event(&events, WIRE_EV_GO_STATUS, 1, 3, i + 1, i, WIRE_G_WAITING);
+        put_batch(&m, i, 2 * (MANY + 1 - i), &events);
     }
-    memory_write(&m, "\x01\x01\x00\x01\x05\x19\x01\x01\x00\x04\x34", 11); /* goroutine 1 waits */
+    put_event(&events, WIRE_EV_GO_STATUS, 1, 3, 1, 0, WIRE_G_WAITING);
+    put_batch(&m, 0, 1, &events);
+    end(&m);
     struct reading reading = read_with(&m, READER_PARKING_LEAST);
     if (reading.status)
         fail_msg("%s", reading.message);
     assert_int_equal(reading.count, 2 * MANY + 3);
     free(reading.events);
+    free(m.data);
+}
+
+/*
+ * Proc 0 is in a system call on all threads, as no sound trace has it. One after the other turns to
+ * proc 1, and each time a status says that proc 0 is abandoned: the event is shown on the lowest
+ * thread that is left. The count of steps is that of sorted heaps, not that of looking at all
+ * threads.
+ */
+static void a_proc_that_many_threads_hold_is_abandoned_often(void **state)
+{
+    (void)state;
+    enum { MANY = 50000 };
+    struct memory m = {0}, events = {0};
+    begin(&m);
+    for (unsigned i = MANY; i > 0; i--) {
+        put_event(&events, WIRE_EV_PROC_STATUS, i, 2, 0, WIRE_P_SYSCALL);
+        put_event(&events, WIRE_EV_PROC_STATUS, 4 * MANY + i, 2, 1, WIRE_P_SYSCALL);
+        put_batch(&m, i, 1, &events);
+    }
+    for (unsigned i = 1; i < MANY; i++) {
+        put_event(&events, WIRE_EV_PROC_STATUS, events.size ? 2 : 0, 2, 0,
+                  WIRE_P_SYSCALL_ABANDONED);
+        if (i % 10000 == 0 || i == MANY - 1)
+            put_batch(&m, MANY + 1, 4 * MANY + 2 * ((i - 1) / 10000 * 10000 + 1) + 2, &events);
+    }
+    end(&m);
+    weft_reader *reader;
+    weft_event event;
+    int status;
+    assert_int_equal(weft_reader_open_callback(&reader, memory_read, &m), 0);
+    unsigned abandoned = 0;
+    while ((status = weft_reader_next(reader, &event)) == 1)
+        if (event.kind == WEFT_EVENT_STATE_TRANSITION && event.id == 0 &&
+            event.time > 64 * 4 * MANY) {
+            assert_int_equal(event.m, ++abandoned + 1);
+            assert_int_equal(event.to, WEFT_STATE_RUNNING);
+        }
+    if (status)
+        fail_msg("%s", weft_reader_error_get(reader)->message);
+    assert_int_equal(abandoned, MANY - 1);
+    assert_true(reader->order.holders.threads.melds < 20 * MANY);
+    weft_reader_free(reader);
     free(m.data);
 }
 
@@ -172,6 +240,7 @@ int main(void)
         cmocka_unit_test(parking_changes_no_order),
         cmocka_unit_test(a_trace_that_gets_stuck_says_the_same),
         cmocka_unit_test(a_hundred_thousand_threads_wait),
+        cmocka_unit_test(a_proc_that_many_threads_hold_is_abandoned_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
