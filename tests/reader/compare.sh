@@ -4,8 +4,8 @@
 #
 #   compare.sh WEFT MUTATE RULES TRACES WORK [SEED [COUNT [ROUNDS [PROGRAM…]]]]
 #
-# WEFT, MUTATE and RULES are the tool, the damager and the test of the rules, beside which that of
-# threads is; TRACES has the hand-made traces; WORK is a scratch folder. The reference
+# WEFT, MUTATE and RULES are the tool, the damager and the test of the rules, beside which those of
+# contexts and threads are; TRACES has the hand-made traces; WORK is a scratch folder. The reference
 # (tools/reference) is looked for in $WEFT_REFERENCE_DIR or build/reference; without it the exit
 # status is 77.
 #
@@ -131,6 +131,7 @@ done
 WEFT_DUMP_DIR=$work/random "$(dirname "$rules")/reader_threads" || failed=1
 compare "$work/random" || failed=1
 WEFT_DUMP_DIR=$work/rules "$rules" >"$work/said" 2>&1 || { failed=1; cat "$work/said"; }
+WEFT_DUMP_DIR=$work/rules "$(dirname "$rules")/reader_context" >"$work/said" 2>&1 || { failed=1; cat "$work/said"; }
 compare "$work/rules" || failed=1
 for file in "$traces"/*.test; do
     name=$(basename "$file" .test)
