@@ -7,6 +7,7 @@
 #include "base/pages.h"
 #include "sched/context.h"
 #include "sched/goroutine.h"
+#include "sched/idle.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"

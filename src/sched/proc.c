@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/pages.h"
 #include "sched/context.h"
+#include "sched/idle.h"
 #include "sched/machine.h"
 #include "sched/schedule.h"
 #include "sched/sysmon.h"

@@ -23,10 +23,6 @@
  * on this P lately (pace). Where that is wrong, one of them turning out to compute, the monitor
  * finds the others at its next look. For the same reason an M does not spin while nobody else runs
  * who could make work, and spins less the more often it was in vain.
- *
- * Poller. One idle M at a time sleeps in the kernel's poller instead of on its note, until the
- * first timer is due. S2. going to sleep: publish poll_until, full fence, read the timers again;
- * setting a timer: publish it, full fence, read poll_until. One of the two sees the other.
  */
 #include "sched/schedule.h"
 
@@ -35,6 +31,7 @@
 #include "sched/attach.h"
 #include "sched/context.h"
 #include "sched/goroutine.h"
+#include "sched/idle.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/proc.h"
@@ -48,18 +45,11 @@ enum {
     FAIRNESS = 61,      /* every so many picks the global queue comes first */
     GLOBAL_BATCH = 128, /* taken from the global queue at once, at most */
     STEAL_ROUNDS = 4,
-    SPIN_ROUNDS =
-        20, /* further looks before an M goes to sleep, with pauses between; about 10 µs */
+    SPIN_ROUNDS = 20, /* further looks before an M goes to sleep, with pauses between: 10 µs */
     SPIN_PAUSES = 16,
-    LATE_TIMERS = 500 * 1000, /* ns until the poller looks at timers again that are due already */
-    SPIN_TRIAL = 16,          /* of so many looks that are in vain one is as long as the first */
-    WAKE_WORTH = 500 * 1000,  /* ns of polled work that are worth waking an M */
+    SPIN_TRIAL = 16,         /* of so many looks that are in vain one is as long as the first */
+    WAKE_WORTH = 500 * 1000, /* ns of polled work that are worth waking an M */
 };
-
-static struct {
-    uint32_t sleeper;   /* atomic: an M is in the poller, or about to go */
-    int64_t poll_until; /* atomic: when it will wake by itself; 0: nobody sleeps there */
-} poller;
 
 /* ---- Publishing what was left behind ---- */
 
@@ -332,8 +322,7 @@ static void pace_note(struct p *p, int64_t now)
     p->pace_picks = p->picks;
 }
 
-/* After a time of sleep. */
-static void pace_restart(struct p *p, int64_t now)
+void sched_pace_restart(struct p *p, int64_t now)
 {
     p->pace_since = now;
     p->pace_picks = p->picks;
@@ -620,112 +609,6 @@ static void give_up_spinning(struct m *m)
     atomic_add_acqrel(&sched.spinning, 1);
 }
 
-bool sched_poller_sleeps(void)
-{
-    return atomic_load_relaxed(&poller.sleeper) != 0;
-}
-
-bool sched_poller_missing(void)
-{
-    return atomic_load_relaxed(&poller.sleeper) == 0 &&
-           (netpoll_used() || timers_earliest() != WEFT_NEVER);
-}
-
-void sched_timer_lowered(int64_t when)
-{
-    atomic_add_seqcst(&poller.sleeper, 0); /* S2: the fence between the timer and poll_until */
-    int64_t until = atomic_load_seqcst(&poller.poll_until);
-    if (until != 0 && when < until)
-        netpoll_wake();
-}
-
-static int64_t sleep_time(struct m *m, int64_t first)
-{
-    if (first == WEFT_NEVER)
-        return -1;
-    if (unlikely(sched.virtual_time))
-        return virtual_time_sleep(m, first);
-    int64_t now = (int64_t)base_clock_now_loose();
-    if (first > now)
-        return first - now;
-    /* It is for the Ms that run, all Ps being taken; asking again at once would only burn time. */
-    return atomic_load_relaxed(&sched.idle_p_count) == 0 ? LATE_TIMERS : 0;
-}
-
-/* Sleeps in the poller until a descriptor or a timer is ready. */
-static void sleep_in_poller(struct m *m)
-{
-    struct g_list ready = {0};
-    int64_t first = timers_earliest();
-    atomic_store_seqcst(&poller.poll_until, first);
-    atomic_add_seqcst(&poller.sleeper, 0); /* S2 */
-    int64_t again = timers_earliest();
-    if (again < first)
-        first = again;
-    int64_t time = atomic_load_acquire(&sched.ending) ? 0 : sleep_time(m, first);
-    lease_leave(m);
-    netpoll_wait(time, &ready);
-    lease_return(m);
-    if (unlikely(sched.virtual_time) && !ready.head)
-        virtual_time_jump(m);
-    int64_t now = (int64_t)base_clock_now_loose();
-    atomic_store_relaxed(&sched.last_poll, now);
-    atomic_store_relaxed(&poller.poll_until, 0);
-    atomic_store_release(&poller.sleeper, 0); /* pairs with the next sleeper's swap */
-    if (proc_take_idle(m)) {
-        hook_proc_start(m);
-        pace_restart(m->p, now);
-        sched_ready_here(m, &ready);
-    } else {
-        sched_ready_list(m, &ready);
-    }
-}
-
-static void sleep_on_note(struct m *m)
-{
-    lock_acquire(&sched.lock);
-    if (sched.ending) {
-        lock_release(&sched.lock);
-        return;
-    }
-    m->idle_next = sched.idle_ms;
-    sched.idle_ms = m;
-    lock_release(&sched.lock);
-    if (unlikely(sched.virtual_time))
-        netpoll_wake(); /* this may have been the last one awake */
-    lease_leave(m);
-    base_note_wait(&m->wake, -1);
-    torture_point("woken");
-    lease_return(m);
-}
-
-void sched_accept_p(struct m *m)
-{
-    lock_acquire(&sched.lock);
-    struct p *p = m->next_p;
-    m->next_p = NULL;
-    lock_release(&sched.lock);
-    if (p) {
-        proc_attach(m, p);
-        hook_proc_start(m);
-        pace_restart(p, (int64_t)base_clock_now_loose());
-    } else if (m->spinning) { /* it was taken back (world.c) */
-        m->spinning = false;
-        atomic_sub_acqrel(&sched.spinning, 1);
-    }
-}
-
-/* The M has no P: sleeps until it gets one, or until it should look again. */
-static void idle(struct m *m)
-{
-    if (sched_poller_missing() && atomic_swap_acqrel(&poller.sleeper, 1) == 0) { /* one at a time */
-        sleep_in_poller(m);
-        return;
-    }
-    sleep_on_note(m);
-    sched_accept_p(m);
-}
-
 static void lost_p(struct m *m)
 {
     if (m->spinning) {
@@ -741,7 +624,7 @@ void sched_run(struct m *m)
         lease_checkpoint(m);
         if (!m->p) {
             lost_p(m);
-            idle(m);
+            sched_idle(m);
             continue;
         }
         bool inherits;

@@ -49,13 +49,7 @@ void sched_enqueue_new(struct m *m, struct g *g);
 /* sched.global or sched.bound has changed. sched.lock is held. */
 void sched_count_global(void);
 
-/* The P that whoever woke this M has put aside for it. */
-void sched_accept_p(struct m *m);
-
-/* True if nobody sleeps in the poller although there is something to wait for. */
-bool sched_poller_missing(void);
-
-/* An M sleeps in the poller, or is about to. */
-bool sched_poller_sleeps(void);
+/* An M has taken p after a time of sleep, now: that time is not part of its pace. */
+void sched_pace_restart(struct p *p, int64_t now);
 
 #endif

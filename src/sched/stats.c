@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "sched/debug_env.h"
 #include "sched/goroutine.h"
+#include "sched/idle.h"
 #include "sched/machine.h"
 #include "sched/schedule.h"
 #include "weft/time.h"

@@ -19,6 +19,7 @@
 #include "sched/crash.h"
 #include "sched/deadlock.h"
 #include "sched/goroutine.h"
+#include "sched/idle.h"
 #include "sched/lease.h"
 #include "sched/machine.h"
 #include "sched/post.h"
