@@ -97,7 +97,9 @@ WEFT_API int weft_run(const weft_options *options, int (*fn)(void *arg), void *a
 WEFT_API int weft_in_goroutine(void);
 
 /* Starts fn(arg) as a new goroutine, which runs soon. Returns 0, -ENOMEM (no stack to be had), or
- * -EPERM. */
+ * -EPERM. A million goroutines need 4.6 GB, of which 0.5 are page tables (those of stacks of 256
+ * KiB). Linux before 6.13 makes a mapping of each guard page: then vm.max_map_count, by default,
+ * ends at some 32,700. */
 WEFT_API int weft_go(void (*fn)(void *arg), void *arg);
 
 /* The same with a stack of stack_size bytes (rounded up; 16 KiB … 1 GiB; else -EINVAL). */

@@ -224,7 +224,7 @@ static int nothing(void *arg)
 
 static void refused(void *arg)
 {
-    refuse((struct refusal){SYS_io_uring_setup, 0, *(int *)arg});
+    refuse((struct refusal){.call = SYS_io_uring_setup, .error = *(int *)arg});
     run_on(2, many_use_one_file_around_memory);
     setenv("WEFT_FILES", "uring", 1);
     CHECK_EQ(weft_run(NULL, nothing, NULL), -*(int *)arg);

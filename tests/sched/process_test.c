@@ -494,7 +494,7 @@ LEAVES_NOTHING(a_context_ends_a_capture)
 static void without_pidfd(void *arg)
 {
     (void)arg;
-    refuse((struct refusal){SYS_pidfd_open, 0, ENOSYS});
+    refuse((struct refusal){.call = SYS_pidfd_open, .error = ENOSYS});
     run_everywhere(status_says_how_it_ended_and_leaves_nothing);
     run_on(2, many_wait_for_one_and_leaves_nothing);
     run_on(2, very_many_come_and_go_and_leaves_nothing);
@@ -522,8 +522,8 @@ static void refused_process(void)
 static void no_more_processes(void *arg)
 {
     (void)arg;
-    refuse((struct refusal){SYS_clone3, 0, ENOSYS});
-    refuse((struct refusal){SYS_clone, CLONE_VFORK, EAGAIN});
+    refuse((struct refusal){.call = SYS_clone3, .error = ENOSYS});
+    refuse((struct refusal){SYS_clone, EAGAIN, 0, CLONE_VFORK, CLONE_VFORK});
     run_on(2, refused_process);
 }
 
