@@ -11,8 +11,10 @@
  * not keep the address of a thread-local variable (errno included) across such a call. No function
  * of weft makes its caller read errno: failures are returned as negative errno values.
  *
- * After fork() the child may compute, call exec, or end; it calls no function of weft and writes no
- * trace.
+ * After fork() the child may compute, call exec, or end; it writes no trace. Its thread is a
+ * goroutine no more: functions of weft say so (-EPERM; weft_run(): -EBUSY), and one that would have
+ * to wait for what fork() left behind, or the return of the goroutine's function, stops the child
+ * with a message.
  *
  * Unless said otherwise a function may be called by goroutines only; elsewhere it returns -EPERM
  * or, where it has no result, stops the program with a message.

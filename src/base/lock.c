@@ -22,6 +22,7 @@
 
 #include "base/fatal.h"
 #include "base/os.h"
+#include "base/thread.h"
 
 /* About 2 µs: longer than any section these locks protect, far shorter than a sleep and a wake-up.
  */
@@ -43,6 +44,7 @@ void base_lock_slow(base_lock *lock)
             return;
         cpu_relax();
     }
+    base_threads_lost_check();
     atomic_add_seqcst(&lock->sleepers, 1); /* before the next look at the word: invariant 2 */
     while (!try_free(lock))
         os_futex_wait(&lock->word, 1, LONGEST_SLEEP_NS);

@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include "base/atomic.h"
+#include "base/fatal.h"
 #include "base/os.h"
 
 #include <errno.h>
@@ -46,6 +47,25 @@ unsigned base_threads_alive(void)
 void base_threads_forget(void)
 {
     atomic_store_relaxed(&alive, 0);
+}
+
+static bool lost; /* atomic */
+
+void base_threads_lost(void)
+{
+    atomic_store_relaxed(&lost, true);
+}
+
+bool base_threads_are_lost(void)
+{
+    return atomic_load_relaxed(&lost);
+}
+
+void base_threads_lost_check(void)
+{
+    if (base_threads_are_lost())
+        fatal("a call into weft waits in the child of a fork(), where nobody is left to end the "
+              "wait; such a child may call exec, or _exit (weft/runtime.h)");
 }
 
 int base_process_census(unsigned *threads, uint64_t *caught)

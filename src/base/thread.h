@@ -24,6 +24,16 @@ int base_thread_start(pthread_t *thread, const char *name, void *(*fn)(void *), 
 unsigned base_threads_alive(void);
 void base_threads_forget(void);
 
+/*
+ * The child of a fork() has one thread; what others held, and whom they would have woken, stays as
+ * it was. lost: in the child of a process that had threads of weft. check: about to wait for
+ * another thread of the process; stops the child with a message, which is better than to wait for
+ * ever.
+ */
+void base_threads_lost(void);
+bool base_threads_are_lost(void);
+void base_threads_lost_check(void);
+
 /* What the kernel says: the number of the process's threads, and bit n - 1 set in *caught for each
  * signal n that has a handler. Returns 0 or a negative errno value. Some ten microseconds. */
 int base_process_census(unsigned *threads, uint64_t *caught);

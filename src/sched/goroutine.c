@@ -370,6 +370,8 @@ static _Noreturn void end_current(struct m *m, int result)
 void goroutine_end(int result)
 {
     struct m *m = rt_enter();
+    if (!m)
+        fatal("the function of a goroutine has returned in the child of a fork()");
     if (m->g->trace.id == MAIN_GOROUTINE) {
         sched.main_result = result;
         atomic_store_relaxed(&sched.main_runs, 0);

@@ -258,14 +258,17 @@ no_procs:
     return error;
 }
 
-/* The child of a fork has this thread alone. Its parent's trace is none of its business, and
- * neither is the runtime: it may compute, call exec, or end. */
+/* The child of a fork has this thread alone, which is a goroutine no more. Its parent's trace is
+ * none of its business, and neither is the runtime: it may compute, call exec, or end. */
 static void forget_in_child(void)
 {
     signals_forget();
     trace_env_forget();
-    if (atomic_load_relaxed(&sched.running))
+    if (atomic_load_relaxed(&sched.running)) {
         weft_tracer_after_fork(sched.tracer);
+        machine_set_self(NULL);
+        base_threads_lost();
+    }
     atomic_store_relaxed(&sched.running, 0);
     crash_forget();
     quit_stop();
@@ -311,6 +314,14 @@ static int read_settings(void)
     return error;
 }
 
+static const char *why_not(int error)
+{
+    if (error != -EBUSY)
+        return "an option is out of range";
+    return base_threads_are_lost() ? "this is the child of a fork() in a run; it may call exec"
+                                   : "the runtime runs already";
+}
+
 int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
 {
     weft_options options;
@@ -323,8 +334,7 @@ int weft_run(const weft_options *given, int (*fn)(void *), void *arg)
     if (!error)
         error = read_settings();
     if (error) {
-        base_warn("weft_run: %s",
-                  error == -EBUSY ? "the runtime runs already" : "an option is out of range");
+        base_warn("weft_run: %s", why_not(error));
         return error;
     }
     error = start(&options, fn, arg);

@@ -71,6 +71,8 @@
 
 #include <errno.h>
 
+#include "base/thread.h"
+
 void waiters_push(struct waiter_queue *q, struct waiter *w)
 {
     w->next = NULL;
@@ -247,6 +249,8 @@ static void sleep_on_note(struct wait *wait)
 {
     lock_release(wait->parked);
     int64_t deadline = wait->limit ? wait->limit->deadline : WEFT_NEVER;
+    if (deadline == WEFT_NEVER)
+        base_threads_lost_check();
     while (base_note_wait(&wait->note, time_left(deadline)) != 0) {
         if (timer_now() < deadline)
             continue;

@@ -116,6 +116,59 @@ static void a_ticker_misses_nothing(void)
     weft_timer_free(timer);
 }
 
+/* ---- A day with everything that knows time: each comes when it is due, and nothing else. ---- */
+
+static void each_hour_ends_a_context(void *arg)
+{
+    int64_t start = weft_now();
+    weft_chan *silent = weft_chan_new(0, 0);
+    for (int i = 1; i <= 24; i++) {
+        weft_context *context = weft_context_with_deadline(NULL, start + i * HOUR);
+        weft_context *below = weft_context_with_timeout(context, 2 * HOUR);
+        CHECK_EQ(weft_chan_recv_ctx(below, silent, NULL), -ETIMEDOUT);
+        CHECK_EQ(weft_now(), start + i * HOUR);
+        weft_context_free(below);
+        weft_context_free(context);
+    }
+    weft_chan_free(silent);
+    weft_waitgroup_done(arg);
+}
+
+/* Ticks through a channel, and a deadline that comes between two of them. */
+static void each_ten_seconds_a_tick(void *arg)
+{
+    int64_t start = weft_now(), at;
+    weft_timer *ticker = weft_timer_new_chan();
+    weft_timer_start(ticker, 10 * WEFT_SECOND, 10 * WEFT_SECOND);
+    for (int i = 1; i <= 24 * 360; i++) {
+        weft_select_case c = {.chan = weft_timer_chan(ticker), .recv = &at};
+        if (i % 100 == 0)
+            CHECK_EQ(weft_select(&c, 1, weft_now() + WEFT_SECOND), -ETIMEDOUT);
+        CHECK_EQ(weft_select(&c, 1, WEFT_NEVER), 0);
+        CHECK_EQ(at - start, i * 10 * WEFT_SECOND);
+        CHECK_EQ(weft_now(), at);
+    }
+    weft_timer_free(ticker);
+    weft_waitgroup_done(arg);
+}
+
+static void a_day_of_everything(void)
+{
+    weft_waitgroup group = WEFT_WAITGROUP_INIT;
+    int64_t start = weft_now();
+    ticks = 0;
+    weft_timer *timer = weft_timer_new(tick, NULL);
+    weft_timer_start(timer, MINUTE, MINUTE);
+    weft_waitgroup_add(&group, 2);
+    go(each_hour_ends_a_context, &group);
+    go(each_ten_seconds_a_tick, &group);
+    weft_waitgroup_wait(&group);
+    CHECK_EQ(weft_now() - start, 24 * HOUR);
+    weft_sleep(WEFT_SECOND);
+    CHECK_EQ(atomic_load_relaxed(&ticks), 24 * 60);
+    weft_timer_free(timer);
+}
+
 struct pipe_reader {
     weft_conn *conn;
     weft_waitgroup group;
@@ -194,6 +247,7 @@ ON_VIRTUAL_TIME(a_sleep_takes_exactly_its_time)
 ON_VIRTUAL_TIME(a_day_of_many_sleepers)
 ON_VIRTUAL_TIME(deadlines_and_contexts_go_by_it)
 ON_VIRTUAL_TIME(a_ticker_misses_nothing)
+ON_VIRTUAL_TIME(a_day_of_everything)
 ON_VIRTUAL_TIME(descriptors_come_first)
 ON_VIRTUAL_TIME(a_plain_thread_wakes_a_goroutine_without_time_passing)
 
@@ -205,6 +259,7 @@ int main(int argc, char **argv)
         TEST(a_day_of_many_sleepers),
         TEST(deadlines_and_contexts_go_by_it),
         TEST(a_ticker_misses_nothing),
+        TEST(a_day_of_everything),
         TEST(descriptors_come_first),
         TEST(a_plain_thread_wakes_a_goroutine_without_time_passing),
         TEST(the_tracer_s_period_is_real_time),
