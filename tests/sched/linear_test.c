@@ -1,158 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Linearizability: a few goroutines use one object for a moment; then a search by brute force looks
- * for an order of their operations that respects who came before whom in time, and in which the
- * object's sequential model gives each the result that it had (J. Wing and C. Gong, "Testing and
- * verifying concurrent objects", 1993).
- */
-#include "sched/support.h"
+/* Linearizability: a few goroutines use one object, or two channels, for a moment; then linear.h
+ * looks for an order of what they did. */
+#include "sched/linear.h"
 
-enum { WORKERS = 3, EACH = 4, MOST = 2 * WORKERS * EACH };
-
-enum kind { SEND, RECV, CLOSE, TRY_LOCK, LOCK, UNLOCK, TRY_RDLOCK, RDLOCK, RDUNLOCK, TAKE, GIVE };
-
-/* One operation of a history. */
-struct op {
-    enum kind kind;
-    int64_t argument, result;
-    uint32_t begin, end; /* instants of a common counter */
-};
-
-struct history {
-    struct op ops[MOST];
-    uint32_t count; /* atomic */
-    uint32_t clock; /* atomic */
-};
-
-/* The model's state: a buffer of elements, whether it is closed; who holds a lock; units. */
-struct model {
-    int64_t buffer[4];
-    int count, capacity;
-    bool closed, held;
-    int readers, units;
-};
-
-/* ---- Sequential models: whether the operation, carried out now, has that result ---- */
-
-static bool apply_send(struct model *m, const struct op *op)
-{
-    if (m->closed)
-        return op->result == -EPIPE;
-    if (m->count == m->capacity)
-        return op->result == -EAGAIN;
-    m->buffer[m->count++] = op->argument;
-    return op->result == 0;
-}
-
-static bool apply_recv(struct model *m, const struct op *op)
-{
-    if (m->count == 0)
-        return op->result == (m->closed ? -EPIPE : -EAGAIN);
-    if (op->result != m->buffer[0])
-        return false;
-    memmove(m->buffer, m->buffer + 1, sizeof m->buffer - sizeof *m->buffer);
-    m->count--;
-    return true;
-}
-
-static bool apply_take(struct model *m, const struct op *op)
-{
-    bool enough = m->units >= op->argument;
-    if (enough && op->result)
-        m->units -= (int)op->argument;
-    return enough == (op->result != 0);
-}
-
-static bool apply(struct model *m, const struct op *op)
-{
-    switch (op->kind) {
-    case SEND:
-        return apply_send(m, op);
-    case RECV:
-        return apply_recv(m, op);
-    case CLOSE:
-        m->closed = true;
-        return true;
-    case TRY_LOCK:
-    case LOCK:
-        if (m->held || m->readers > 0)
-            return op->result == 0;
-        m->held = op->result != 0;
-        return m->held;
-    case UNLOCK:
-        m->held = false;
-        return true;
-    case TRY_RDLOCK:
-    case RDLOCK:
-        if (m->held)
-            return op->result == 0;
-        m->readers += op->result != 0;
-        return op->result != 0;
-    case RDUNLOCK:
-        m->readers--;
-        return true;
-    case TAKE:
-        return apply_take(m, op);
-    case GIVE:
-        m->units += (int)op->argument;
-        return true;
-    }
-    return false;
-}
-
-/* Whether no operation that is still to come was over before this one began. */
-static bool may_be_next(const struct history *h, uint32_t done, uint32_t i)
-{
-    for (uint32_t k = 0; k < h->count; k++)
-        if (!(done & 1u << k) && h->ops[k].end < h->ops[i].begin)
-            return false;
-    return true;
-}
-
-static bool search(const struct history *h, uint32_t done, struct model model)
-{
-    if (done == (h->count < 32 ? (1u << h->count) - 1 : UINT32_MAX))
-        return true;
-    for (uint32_t i = 0; i < h->count; i++) {
-        struct model next = model;
-        if (!(done & 1u << i) && may_be_next(h, done, i) && apply(&next, &h->ops[i]) &&
-            search(h, done | 1u << i, next))
-            return true;
-    }
-    return false;
-}
-
-static void check_linear(const struct history *h, struct model model)
-{
-    if (search(h, 0, model))
-        return;
-    for (uint32_t i = 0; i < h->count; i++)
-        fprintf(stderr, "%u…%u: kind %d, argument %lld, result %lld\n", h->ops[i].begin,
-                h->ops[i].end, h->ops[i].kind, (long long)h->ops[i].argument,
-                (long long)h->ops[i].result);
-    fprintf(stderr, "this history has no sequential order\n");
-    abort();
-}
-
-/* ---- Recording ---- */
-
-static struct op *begin(struct history *h, enum kind kind, int64_t argument)
-{
-    struct op *op = &h->ops[atomic_add_relaxed(&h->count, 1)];
-    *op = (struct op){.kind = kind, .argument = argument};
-    op->begin = atomic_add_seqcst(&h->clock, 1);
-    return op;
-}
-
-static void end(struct history *h, struct op *op, int64_t result)
-{
-    op->result = result;
-    op->end = atomic_add_seqcst(&h->clock, 1);
-}
+enum { WORKERS = 3, EACH = 4 };
 
 struct play {
     struct history history;
-    weft_chan *chan;
+    weft_chan *chans[2];
     weft_mutex mutex;
     weft_rwmutex rw;
     weft_sem sem;
@@ -161,44 +16,112 @@ struct play {
     uint32_t seed;
 };
 
-static void send(struct play *p, int64_t value)
-{
-    struct op *op = begin(&p->history, SEND, value);
-    end(&p->history, op, weft_chan_try_send(p->chan, &value));
-}
-
-static void recv(struct play *p)
-{
-    int64_t value = 0;
-    struct op *op = begin(&p->history, RECV, 0);
-    int error = weft_chan_try_recv(p->chan, &value);
-    end(&p->history, op, error ? error : value);
-}
-
-static void close_it(struct play *p)
-{
-    struct op *op = begin(&p->history, CLOSE, 0);
-    weft_chan_close(p->chan);
-    end(&p->history, op, 0);
-}
-
 static uint32_t dice(uint32_t *seed, uint32_t sides)
 {
     return (uint32_t)((uint64_t)random_next(seed) * sides >> 32);
+}
+
+static void send(struct play *p, int chan, int64_t value, bool wait)
+{
+    struct op *op = begin(&p->history, SEND, value);
+    op->chan = chan;
+    end(&p->history, op,
+        wait ? weft_chan_send(p->chans[chan], &value) : weft_chan_try_send(p->chans[chan], &value));
+}
+
+static void recv(struct play *p, int chan)
+{
+    int64_t value = 0;
+    struct op *op = begin(&p->history, RECV, 0);
+    op->chan = chan;
+    int error = weft_chan_try_recv(p->chans[chan], &value);
+    end(&p->history, op, error ? error : value);
+}
+
+static void close_it(struct play *p, int chan)
+{
+    struct op *op = begin(&p->history, CLOSE, 0);
+    op->chan = chan;
+    weft_chan_close(p->chans[chan]);
+    end(&p->history, op, 0);
+}
+
+static void send_to_either(struct play *p, int64_t value)
+{
+    weft_select_case cases[] = {{.chan = p->chans[0], .send = &value},
+                                {.chan = p->chans[1], .send = &value}};
+    struct op *op = begin(&p->history, SELECT_SEND, value);
+    op->chan = weft_select(cases, 2, 0);
+    end(&p->history, op, op->chan < 0 ? op->chan : cases[op->chan].result);
+    op->chan = op->chan < 0 ? -1 : op->chan;
+}
+
+/* open: which channels it looks at. Returns which it found closed, or -1. */
+static int recv_from_either(struct play *p, const bool open[2], int64_t deadline)
+{
+    int64_t value = 0;
+    weft_select_case cases[] = {{.chan = open[0] ? p->chans[0] : NULL, .recv = &value},
+                                {.chan = open[1] ? p->chans[1] : NULL, .recv = &value}};
+    struct op *op = begin(&p->history, SELECT_RECV, 0);
+    int index = weft_select(cases, 2, deadline), error = index < 0 ? index : cases[index].result;
+    op->chan = index < 0 ? -1 : index;
+    end(&p->history, op, error ? error : value);
+    return error == -EPIPE ? index : -1;
 }
 
 static void play_channel(struct play *p, uint32_t number, uint32_t *seed)
 {
     for (int i = 0; i < 2 * EACH - 2; i++) {
         if (number == 0 && i == EACH && p->seed % 3 == 0)
-            close_it(p);
+            close_it(p, 0);
         else if (dice(seed, 2))
-            send(p, 1 + number * 100 + i);
+            send(p, 0, 1 + number * 100 + i, false);
         else
-            recv(p);
+            recv(p, 0);
         if (dice(seed, 4) == 0)
             weft_yield();
     }
+}
+
+/* Two channels, by select and one by one; sometimes one of them is closed in the middle. */
+static void play_select(struct play *p, uint32_t number, uint32_t *seed)
+{
+    static const bool both[2] = {true, true};
+    for (int i = 0; i < 2 * EACH - 2; i++) {
+        int64_t value = 1 + number * 100 + i;
+        uint32_t what = dice(seed, 6);
+        if (number == 0 && i == EACH && p->seed % 3 == 0)
+            close_it(p, (int)(p->seed / 3 % 2));
+        else if (what < 2)
+            send_to_either(p, value);
+        else if (what < 4)
+            recv_from_either(p, both, 0);
+        else if (what == 4)
+            send(p, (int)dice(seed, 2), value, false);
+        else
+            recv(p, (int)dice(seed, 2));
+        if (dice(seed, 4) == 0)
+            weft_yield();
+    }
+}
+
+/* Two channels without buffers: the first worker receives from both until both are closed, the
+ * others send and close one each. All of them wait. */
+static void play_meetings(struct play *p, uint32_t number, uint32_t *seed)
+{
+    bool open[2] = {true, true};
+    while (number == 0 && (open[0] || open[1])) {
+        int closed = recv_from_either(p, open, WEFT_NEVER);
+        if (closed >= 0)
+            open[closed] = false;
+    }
+    for (int i = 0; number > 0 && i < EACH; i++) {
+        send(p, (int)number - 1, number * 100 + i, true);
+        if (dice(seed, 3) == 0)
+            weft_yield();
+    }
+    if (number > 0)
+        close_it(p, (int)number - 1);
 }
 
 static void play_mutex(struct play *p, uint32_t number, uint32_t *seed)
@@ -294,14 +217,16 @@ static void worker(void *arg)
 static void play_once(play_fn fn, struct model model, uint32_t seed)
 {
     struct play p = {.seed = seed, .sem = WEFT_SEM_INIT(model.units)};
-    p.chan = weft_chan_new(sizeof(int64_t), (size_t)model.capacity);
+    for (int i = 0; i < 2; i++)
+        p.chans[i] = weft_chan_new(sizeof(int64_t), (size_t)model.chans[i].capacity);
     playing = fn;
     weft_waitgroup_add(&p.group, WORKERS);
     for (int i = 0; i < WORKERS; i++)
         go(worker, &p);
     weft_waitgroup_wait(&p.group);
     check_linear(&p.history, model);
-    weft_chan_free(p.chan);
+    weft_chan_free(p.chans[0]);
+    weft_chan_free(p.chans[1]);
 }
 
 static void play_often(play_fn fn, struct model model)
@@ -313,7 +238,19 @@ static void play_often(play_fn fn, struct model model)
 static void channel_histories_are_linearizable(void)
 {
     for (int capacity = 1; capacity <= 3; capacity++)
-        play_often(play_channel, (struct model){.capacity = capacity});
+        play_often(play_channel, (struct model){.chans = {{.capacity = capacity}}});
+}
+
+static void select_histories_are_linearizable(void)
+{
+    for (int capacity = 1; capacity <= 3; capacity++)
+        play_often(play_select,
+                   (struct model){.chans = {{.capacity = capacity}, {.capacity = 4 - capacity}}});
+}
+
+static void meetings_without_a_buffer_are_linearizable(void)
+{
+    play_often(play_meetings, (struct model){0});
 }
 
 static void mutex_histories_are_linearizable(void)
@@ -343,21 +280,35 @@ static bool is_linear(const struct op *ops, uint32_t n, struct model model)
 static void test_the_checker_tells_good_from_bad(void **state)
 {
     (void)state;
-    struct model chan = {.capacity = 1}, lock = {0}, sem = {.units = 1};
-    const struct op in_order[] = {{SEND, 5, 0, 0, 1}, {RECV, 0, 5, 2, 3}};
-    const struct op too_early[] = {{RECV, 0, 5, 0, 1}, {SEND, 5, 0, 2, 3}};
-    const struct op overlapping[] = {{RECV, 0, 5, 0, 3}, {SEND, 5, 0, 1, 2}};
+    struct model chan = {.chans = {{.capacity = 1}, {.capacity = 1}}}, lock = {0},
+                 sem = {.units = 1};
+    const struct op in_order[] = {{SEND, 5, 0, 0, 1, 0}, {RECV, 0, 5, 2, 3, 0}};
+    const struct op too_early[] = {{RECV, 0, 5, 0, 1, 0}, {SEND, 5, 0, 2, 3, 0}};
+    const struct op overlapping[] = {{RECV, 0, 5, 0, 3, 0}, {SEND, 5, 0, 1, 2, 0}};
     const struct op wrong_order[] = {
-        {SEND, 5, 0, 0, 1}, {SEND, 6, -EAGAIN, 2, 3}, {RECV, 0, 6, 4, 5}};
+        {SEND, 5, 0, 0, 1, 0}, {SEND, 6, -EAGAIN, 2, 3, 0}, {RECV, 0, 6, 4, 5, 0}};
+    const struct op chosen[] = {{SEND, 5, 0, 0, 1, 1}, {SELECT_RECV, 0, 5, 2, 3, 1}};
+    const struct op overlooked[] = {{SEND, 5, 0, 0, 1, 1}, {SELECT_RECV, 0, -EAGAIN, 2, 3, -1}};
+    const struct op other_channel[] = {{SEND, 5, 0, 0, 1, 1}, {SELECT_RECV, 0, 5, 2, 3, 0}};
+    const struct op meeting[] = {{SEND, 5, 0, 0, 3, 0}, {RECV, 0, 5, 1, 2, 0}};
+    const struct op missed[] = {{SEND, 5, 0, 0, 1, 0}, {RECV, 0, 5, 2, 3, 0}};
+    const struct op after_close[] = {
+        {CLOSE, 0, 0, 0, 1, 0}, {SEND, 5, 0, 2, 5, 0}, {RECV, 0, 5, 3, 4, 0}};
     const struct op two_locks[] = {
-        {LOCK, 0, 1, 0, 1}, {TRY_LOCK, 0, 1, 2, 3}, {UNLOCK, 0, 0, 4, 5}};
-    const struct op free_but_refused[] = {{TRY_LOCK, 0, 0, 0, 1}};
-    const struct op reader_and_writer[] = {{RDLOCK, 0, 1, 0, 1}, {LOCK, 0, 1, 2, 3}};
-    const struct op too_much[] = {{TAKE, 1, 1, 0, 1}, {TAKE, 1, 1, 2, 3}};
+        {LOCK, 0, 1, 0, 1, 0}, {TRY_LOCK, 0, 1, 2, 3, 0}, {UNLOCK, 0, 0, 4, 5, 0}};
+    const struct op free_but_refused[] = {{TRY_LOCK, 0, 0, 0, 1, 0}};
+    const struct op reader_and_writer[] = {{RDLOCK, 0, 1, 0, 1, 0}, {LOCK, 0, 1, 2, 3, 0}};
+    const struct op too_much[] = {{TAKE, 1, 1, 0, 1, 0}, {TAKE, 1, 1, 2, 3, 0}};
     assert_true(is_linear(in_order, 2, chan));
     assert_false(is_linear(too_early, 2, chan));
     assert_true(is_linear(overlapping, 2, chan));
     assert_false(is_linear(wrong_order, 3, chan));
+    assert_true(is_linear(chosen, 2, chan));
+    assert_false(is_linear(overlooked, 2, chan));
+    assert_false(is_linear(other_channel, 2, chan));
+    assert_true(is_linear(meeting, 2, lock));
+    assert_false(is_linear(missed, 2, lock));
+    assert_false(is_linear(after_close, 3, lock));
     assert_false(is_linear(two_locks, 3, lock));
     assert_false(is_linear(free_but_refused, 1, lock));
     assert_false(is_linear(reader_and_writer, 2, lock));
@@ -365,6 +316,8 @@ static void test_the_checker_tells_good_from_bad(void **state)
 }
 
 ON_ALL_PROCS(channel_histories_are_linearizable)
+ON_ALL_PROCS(select_histories_are_linearizable)
+ON_ALL_PROCS(meetings_without_a_buffer_are_linearizable)
 ON_ALL_PROCS(mutex_histories_are_linearizable)
 ON_ALL_PROCS(read_write_mutex_histories_are_linearizable)
 ON_ALL_PROCS(semaphore_histories_are_linearizable)
@@ -374,6 +327,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         TEST(the_checker_tells_good_from_bad),
         TEST(channel_histories_are_linearizable),
+        TEST(select_histories_are_linearizable),
+        TEST(meetings_without_a_buffer_are_linearizable),
         TEST(mutex_histories_are_linearizable),
         TEST(read_write_mutex_histories_are_linearizable),
         TEST(semaphore_histories_are_linearizable),
