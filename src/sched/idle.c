@@ -4,7 +4,8 @@
  *
  * Design. One idle M at a time sleeps in the kernel's poller instead of on its note, until the
  * first timer is due. S2. going to sleep: publish poll_until, full fence, read the timers again;
- * setting a timer: publish it, full fence, read poll_until. One of the two sees the other.
+ * setting a timer: publish it, full fence, read poll_until. One of the two sees the other
+ * (model/poll.pml).
  *
  * A timer that is due while all Ps are taken is for the Ms that have them, which look at the timers
  * of all Ps before they sleep. Until then the one in the poller would burn time by asking again at

@@ -11,11 +11,11 @@
  *
  * Spinning. An M that looks for work on other Ps is counted in sched.spinning; whoever adds work
  * wakes an M only if that count is zero. The last spinner, after it has counted itself out, looks
- * through all queues once more: S1. adding work: publish it, then read spinning; giving up: count
- * down, then read the queues. With both as read-modify-write operations on one side and the queue
- * on the other, work added in between is seen by one of them. A push to the ring is published by a
- * release store only; a wake-up that is missed on that path leaves the work with a P that runs, and
- * sysmon wakes an M for it.
+ * through all queues once more: S1. adding work to the global queue: publish it, full fence, then
+ * read spinning; giving up: count down, which is a full fence, then read the queues. One of the two
+ * sees the other (model/wake.pml). A push to the ring is published by a release store only; a
+ * wake-up that is missed on that path leaves the work with a P that runs, and sysmon wakes an M for
+ * it.
  *
  * What the poller and timers make ready is taken by the M that found it. Waking another costs some
  * 25 µs of processor time on both sides, and the work is divided only 50 µs later; so it is left
@@ -97,6 +97,7 @@ void sched_global_put_list(struct g_list *list)
     if (!list->head)
         return;
     sched_global_append(list);
+    atomic_add_seqcst(&sched.spinning, 0); /* S1: the fence between the queue and the count */
     proc_wake_one();
 }
 
