@@ -5,8 +5,8 @@
  * One goroutine computes for ever, another one blocks in read() of a pipe into which nobody writes;
  * neither tells the runtime. With a single P (WEFT_PROCS, here 1 unless set), others play 1,000
  * rounds of ping-pong, the number of Ps is changed, a trace is started, advanced and stopped, and a
- * goroutine sleeps. The program prints how long each took, and fails if anything had to wait for a
- * hog.
+ * goroutine sleeps. The program prints how long each took; what had to wait for a hog would wait
+ * for ever.
  *
  * In the trace: each hog runs for at most 10 ms, then loses its P and is shown as in a system call
  * to the end, on a thread of its own, while the P goes on with the others.
@@ -21,12 +21,9 @@
 
 enum { ROUNDS = 1000 };
 
-/* Far more than any of the steps takes on a loaded machine, far less than for ever. */
-static const int64_t too_long = 5 * WEFT_SECOND;
-
 static int pipe_ends[2];
 static volatile unsigned long computed;
-static int late;
+static int failed;
 
 static void compute(void *arg)
 {
@@ -110,8 +107,7 @@ static void measure(const char *what, int (*step)(void))
     printf("%-44s %9.3f ms\n", what, (double)took / 1e6);
     if (error)
         fprintf(stderr, "hog: %s: %s\n", what, strerror(-error));
-    if (error || took > too_long)
-        late = 1;
+    failed |= error != 0;
 }
 
 static int hogs(void *arg)
@@ -125,7 +121,7 @@ static int hogs(void *arg)
     measure("a trace started, advanced and stopped", trace);
     measure("a sleep of 1 ms", doze);
     measure("1,000 round trips of ping-pong, once more", play);
-    return late;
+    return failed;
 }
 
 int main(int argc, char **argv)
