@@ -13,7 +13,7 @@
 static weft_conn *stream[2], *datagram[2], *through[2];
 static weft_listener *listener;
 static weft_context *context;
-static struct pair tcp, full;
+static struct pair tcp, full[3];
 static char deaf[64];
 
 static void io_read(void)
@@ -28,8 +28,24 @@ static void io_write(void)
 {
     enum { SIZE = 32 * 1024 * 1024 };
     char *data = calloc(1, SIZE);
-    CHECK_EQ(weft_conn_write(full.a, data, SIZE), -ETIMEDOUT);
+    CHECK_EQ(weft_conn_write(full[0].a, data, SIZE), -ETIMEDOUT);
     free(data);
+}
+
+static void io_writev(void)
+{
+    enum { SIZE = 32 * 1024 * 1024 };
+    char *data = calloc(1, SIZE);
+    CHECK_EQ(weft_conn_writev(full[1].a, &(struct iovec){data, SIZE}, 1), -ETIMEDOUT);
+    free(data);
+}
+
+static void io_sendfile(void)
+{
+    FILE *file = tmpfile();
+    CHECK_EQ(ftruncate(fileno(file), 64 << 20), 0);
+    CHECK_EQ(weft_conn_sendfile(full[2].a, fileno(file), 0, 64 << 20), -ETIMEDOUT);
+    fclose(file);
 }
 
 static void io_accept(void)
@@ -96,6 +112,9 @@ static void file_sync(void)
 static struct situation situations[] = {
     SITUATION(io_read, "network", "weft_conn_read"),
     SITUATION(io_write, "network", "weft_conn_write", .waker = "weft_conn_set_write_deadline"),
+    SITUATION(io_writev, "network", "weft_conn_writev", .waker = "weft_conn_set_write_deadline"),
+    SITUATION(io_sendfile, "network", "weft_conn_sendfile",
+              .waker = "weft_conn_set_write_deadline"),
     SITUATION(io_accept, "network", "weft_tcp_accept", .waker = "weft_listener_close"),
     SITUATION(io_connect, "network", "weft_tcp_dial", .waker = "weft_context_cancel"),
     SITUATION(io_recv_fd, "network", "weft_conn_recv_fd"),
@@ -130,7 +149,8 @@ static void run_all(void)
     CHECK_EQ(weft_unix_pair(true, datagram), 0);
     CHECK_EQ(weft_pipe(through), 0);
     tcp = tcp_pair();
-    full = tcp_pair();
+    for (int i = 0; i < 3; i++)
+        full[i] = tcp_pair();
     listener = listen_on(v4_any_port);
     fds[CLIENTS] = deaf_listener(deaf);
     fill_queue(fds, CLIENTS);
@@ -142,7 +162,8 @@ static void run_all(void)
     CHECK_EQ(weft_conn_write(datagram[1], "x", 1), 1);
     CHECK_EQ(weft_conn_write(through[1], "x", 1), 1);
     CHECK_EQ(weft_conn_write(tcp.b, "x", 1), 1);
-    weft_conn_set_write_deadline(full.a, 1);
+    for (int i = 0; i < 3; i++)
+        weft_conn_set_write_deadline(full[i].a, 1);
     weft_listener_close(listener);
     weft_context_cancel(context, 0);
     weft_waitgroup_wait(&all.finished);
@@ -154,7 +175,8 @@ static void run_all(void)
     pair_close((struct pair){datagram[0], datagram[1]});
     pair_close((struct pair){through[0], through[1]});
     pair_close(tcp);
-    pair_close(full);
+    for (int i = 0; i < 3; i++)
+        pair_close(full[i]);
 }
 
 static void test_io_is_in_the_trace_with_reason_and_stack(void **state)

@@ -9,12 +9,13 @@
 
 #include "weft/coro.h"
 #include "weft/scope.h"
+#include "weft/signal.h"
 
 struct objects {
-    weft_chan *empty, *full, *null, *gate;
+    weft_chan *empty, *full, *null, *gate, *signals;
     weft_mutex held, mutex;
-    weft_rwmutex written;
-    weft_sem none;
+    weft_rwmutex written, written_for_good;
+    weft_sem none, none_for_good;
     weft_cond cond;
     weft_waitgroup open;
     weft_once once;
@@ -96,6 +97,39 @@ static void wait_group(void)
 {
     weft_waitgroup_wait(&o.open);
     stay();
+}
+
+static void wait_wrlock_ctx(void)
+{
+    CHECK_EQ(weft_rwmutex_wrlock_ctx(o.context, &o.written_for_good), -ECANCELED);
+}
+
+static void wait_sem_ctx(void)
+{
+    CHECK_EQ(weft_sem_acquire_ctx(o.context, &o.none_for_good, 1), -ECANCELED);
+}
+
+static void wait_cond_ctx(void)
+{
+    weft_mutex mutex = WEFT_MUTEX_INIT;
+    weft_cond cond = WEFT_COND_INIT;
+    weft_mutex_lock(&mutex);
+    CHECK_EQ(weft_cond_wait_ctx(o.context, &cond, &mutex), -ECANCELED);
+    weft_mutex_unlock(&mutex);
+}
+
+static void wait_group_ctx(void)
+{
+    weft_waitgroup group = WEFT_WAITGROUP_INIT;
+    weft_waitgroup_add(&group, 1);
+    CHECK_EQ(weft_waitgroup_wait_ctx(o.context, &group), -ECANCELED);
+}
+
+static void wait_signal(void)
+{
+    int number;
+    CHECK_EQ(weft_chan_recv(o.signals, &number), 0);
+    CHECK_EQ(number, SIGUSR1);
 }
 
 static void wait_sleep(void)
@@ -231,6 +265,12 @@ static struct situation situations[] = {
     SITUATION(wait_once_first, "chan receive", "weft_chan_recv", .waker = "weft_chan_close"),
     SITUATION(wait_once_second, "sync", "weft_mutex_lock", .waker = "weft_mutex_unlock"),
     SITUATION(wait_group, "sync", "weft_waitgroup_wait", .waker = "weft_waitgroup_done"),
+    SITUATION(wait_wrlock_ctx, "sync", "weft_rwmutex_wrlock_until", .waker = "weft_context_cancel"),
+    SITUATION(wait_sem_ctx, "sync", "weft_sem_acquire_until", .waker = "weft_context_cancel"),
+    SITUATION(wait_cond_ctx, "sync.(*Cond).Wait", "weft_cond_wait_until",
+              .waker = "weft_context_cancel"),
+    SITUATION(wait_group_ctx, "sync", "weft_waitgroup_wait_until", .waker = "weft_context_cancel"),
+    SITUATION(wait_signal, "chan receive", "weft_chan_recv"),
     SITUATION(wait_sleep, "sleep", "weft_sleep", .by_itself = true),
     SITUATION(wait_sleep_until, "sleep", "weft_sleep_until", .waker = "weft_context_cancel"),
     SITUATION(wait_context, "sync", "weft_context_wait", .waker = "weft_context_cancel"),
@@ -257,6 +297,9 @@ static void set_up(void)
     o.ticker = weft_timer_new_chan();
     weft_mutex_lock(&o.held);
     weft_rwmutex_wrlock(&o.written);
+    weft_rwmutex_wrlock(&o.written_for_good);
+    o.signals = weft_chan_new(sizeof(int), 1);
+    CHECK_EQ(weft_signal_notify(o.signals, WEFT_SIGNALS(SIGUSR1)), 0);
     weft_waitgroup_add(&o.open, 1);
 }
 
@@ -272,6 +315,7 @@ static void end_all_waits(void)
     weft_sem_release(&o.none, 1);
     weft_cond_broadcast(&o.cond);
     weft_waitgroup_done(&o.open);
+    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
     CHECK_EQ(weft_timer_start(o.ticker, WEFT_MICROSECOND, WEFT_MICROSECOND), 0);
 }
 
@@ -284,6 +328,9 @@ static void run_all(void)
     weft_waitgroup_wait(&all.finished);
     weft_timer_free(o.ticker);
     weft_context_free(o.context);
+    CHECK_EQ(weft_signal_stop(o.signals), 0);
+    weft_rwmutex_wrunlock(&o.written_for_good);
+    weft_chan_free(o.signals);
     weft_chan_free(o.empty);
     weft_chan_free(o.full);
     weft_chan_free(o.gate);
