@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sleep in the poller (sched/schedule.c, S2): an M that sleeps there until the first timer is
+ * The sleep in the poller (sched/idle.c, S2): an M that sleeps there until the first timer is
  * due, and threads that set timers which are due earlier. The store of a timer may be delayed, as
  * on x86-64, until a read-modify-write operation of the same thread; that of poll_until is such an
  * operation itself.
