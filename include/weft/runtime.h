@@ -64,8 +64,10 @@ typedef struct weft_options {
  * weft, or by SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGABRT. For these signals weft_run() installs
  * handlers, which pass them on to those that the program had installed before, or to the default
  * action, so that the process dies as it would have done anyway; they are gone when it returns. A
- * completion that is not possible (a lock of the tracer is held) ends after 10 s. A goroutine that
- * overflows its stack is named, with its backtrace, before the process dies of SIGSEGV.
+ * signal that another process sends takes its course when the traces are complete, and the program
+ * goes on until then. A completion that does not end (a receiver that hangs) is given up after 10
+ * s. A goroutine that overflows its stack is named, with its backtrace, before the process dies of
+ * SIGSEGV.
  *
  * SIGQUIT prints all goroutines with their state, how long they wait, and their stacks, and the
  * program goes on. A handler that the program had before weft_run() is called as well; one that it

@@ -386,6 +386,14 @@ WEFT_API void weft_tracer_stop_all(weft_tracer *tracer);
  */
 WEFT_API void weft_tracer_dying(weft_tracer *tracer);
 
+/*
+ * The process is about to die of a failure of the calling thread, which may hold any lock and will
+ * not go on: who waits for one of the tracer's locks for a second takes it over from now on, and if
+ * the thread is one of the tracer's own, nobody waits for it. weft_tracer_stop_all() and a snapshot
+ * complete what can be completed then. Async-signal-safe.
+ */
+WEFT_API void weft_tracer_crashed(weft_tracer *tracer);
+
 /* Stops every stream that is still active, ends the tracer's thread and frees the tracer. Every M
  * but the tracer's own is unregistered before. Handles of streams are gone; a recorder stays until
  * it is freed. Called once, by a thread that no callback waits for. NULL is allowed. */

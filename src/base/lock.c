@@ -12,6 +12,12 @@
  *      late. For that the releaser has to be interrupted between two instructions while another
  *      thread, which has spun before, decides to sleep. Whoever releases the lock after that sees
  * the number.
+ *   3. Only a lock with the word 1 is taken over, and by one thread: by a compare-and-swap to 2.
+ *
+ * Taking over. A waiter that has slept through a thousand waits of a millisecond each while no one
+ * freed the word takes it for abandoned; not by the clock, which goes on while the whole process
+ * is stopped. The ranks of the scheduler are left alone by most: threads that wait for those wait
+ * for ever, which hurts nobody, and what a scheduler's lock protects may be half changed.
  *
  * Rejected. Drepper's three-state word ("Futexes Are Tricky", 2011), which this was before: its
  * release is a swap, and a locked instruction costs more than all the rest of the section; a round
@@ -24,11 +30,46 @@
 #include "base/os.h"
 #include "base/thread.h"
 
+#include <errno.h>
+
 /* About 2 µs: longer than any section these locks protect, far shorter than a sleep and a wake-up.
  */
 #define SPINS 60
 
 #define LONGEST_SLEEP_NS 1000000
+#define PATIENT_SLEEPS   1000
+
+static uint32_t abandoned; /* atomic */
+static __thread bool takes_any;
+
+void base_locks_abandon(bool now)
+{
+    atomic_store_release(&abandoned, now); /* pairs with the load below */
+}
+
+bool base_locks_abandoned(void)
+{
+    return atomic_load_acquire(&abandoned) != 0; /* pairs with the store above */
+}
+
+void base_locks_take_any(void)
+{
+    takes_any = true;
+}
+
+static bool may_take_over(const base_lock *lock)
+{
+    unsigned rank = atomic_load_relaxed(&lock->rank);
+    return base_locks_abandoned() &&
+           (takes_any || rank == BASE_RANK_COMMANDS || rank >= BASE_RANK_CPU);
+}
+
+/* Invariant 3. */
+static bool take_over(base_lock *lock)
+{
+    uint32_t held = 1;
+    return may_take_over(lock) && atomic_cas_acquire(&lock->word, &held, 2);
+}
 
 static bool try_free(base_lock *lock)
 {
@@ -46,8 +87,13 @@ void base_lock_slow(base_lock *lock)
     }
     base_threads_lost_check();
     atomic_add_seqcst(&lock->sleepers, 1); /* before the next look at the word: invariant 2 */
-    while (!try_free(lock))
-        os_futex_wait(&lock->word, 1, LONGEST_SLEEP_NS);
+    for (unsigned slept = 0; !try_free(lock);) {
+        uint32_t held = atomic_load_relaxed(&lock->word);
+        if (held && os_futex_wait(&lock->word, held, LONGEST_SLEEP_NS) == -ETIMEDOUT)
+            slept++;
+        if (slept >= PATIENT_SLEEPS && take_over(lock))
+            break;
+    }
     atomic_sub_relaxed(&lock->sleepers, 1);
 }
 

@@ -7,6 +7,9 @@
  * never, but for lock_acquire_same, whose callers order by address). WEFT_DEBUG builds check that
  * and abort naming both locks. The exception is lock_try, which cannot deadlock. A lock may be
  * released by the thread that took it only, but on another stack than it was taken on.
+ *
+ * After a crash a lock may be held by a thread that never goes on. Who has waited for one of the
+ * tracer's locks for a second then takes it over (lock.c).
  */
 #ifndef WEFT_BASE_LOCK_H
 #define WEFT_BASE_LOCK_H
@@ -43,7 +46,7 @@ typedef enum base_lock_rank {
 } base_lock_rank;
 
 typedef struct base_lock {
-    uint32_t word;     /* atomic: 0 free, 1 held */
+    uint32_t word;     /* atomic: 0 free, 1 held, 2 held and taken over */
     uint16_t rank;     /* base_lock_rank */
     uint16_t sleepers; /* atomic: threads that wait in the kernel, or are about to */
 } base_lock;
@@ -96,6 +99,16 @@ static inline void lock_acquire_same(base_lock *lock)
     if (unlikely(!atomic_cas_acquire(&lock->word, &expected, 1)))
         base_lock_slow(lock);
 }
+
+/*
+ * Some thread has crashed and holds what it holds for good; or, false, that is settled. While it is
+ * true, locks of the ranks COMMANDS and CPU to LEAF are taken over: what they protect is in order
+ * between any two stores of their holders. Async-signal-safe.
+ */
+void base_locks_abandon(bool abandoned);
+bool base_locks_abandoned(void);
+/* The calling thread, on which the traces depend, takes over locks of every rank then. */
+void base_locks_take_any(void);
 
 /* No locked instruction, and no look at the lock once it is free: it may be gone then. See lock.c.
  */

@@ -9,8 +9,10 @@
 #include <link.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #ifndef __linux__
 #error "weft: os_tick_linux.c is for Linux"
@@ -261,6 +263,16 @@ void os_signal_place(const void *context, os_interrupted *at)
 {
     *at = (os_interrupted){.pc = 0};
     read_registers(context, at);
+}
+
+void os_signal_repeat(uint64_t tid, const void *info)
+{
+    siginfo_t copy = *(const siginfo_t *)info;
+    int saved = errno;
+    copy.si_code = SI_QUEUE; /* the kernel lets no thread say to another that a process sent it */
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)tid, copy.si_signo, &copy) != 0)
+        (void)kill(getpid(), copy.si_signo);
+    errno = saved;
 }
 
 /* ---- Alternate stacks ---- */

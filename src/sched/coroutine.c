@@ -73,7 +73,7 @@ weft_coro *weft_coro_new(void *(*fn)(void *arg, void *value), void *arg, size_t 
     coro->g = sched_make_blocked(m, stack_size ? stack_size : sched.stack_size, coroutine_main,
                                  coro, (uintptr_t)fn);
     if (coro->g)
-        coro->g->coro = coro;
+        atomic_store_relaxed(&coro->g->coro, coro);
     rt_exit(m);
     if (coro->g)
         return coro;

@@ -6,7 +6,12 @@
  * to whoever had it before; mostly that is the default, and the process dies of it, with its core
  * and its status.
  *
- * Where the failing thread was:
+ * A signal that another process sent says nothing about the thread that it meets, which may be in
+ * the middle of anything: so that thread goes on at once, as if the signal had come a few
+ * milliseconds later. The traces are completed with everybody at work, and then the same signal is
+ * sent again to the same thread, to take its course.
+ *
+ * A thread that has failed does not go on. Where it was:
  *  - Outside the runtime, in user code. All is as it should be: for everybody else it is a
  *    goroutine that computes.
  *  - Inside. It will not leave, and whoever holds the world would wait for it. So it is marked, and
@@ -14,20 +19,26 @@
  *    what it was about to do next is not in the trace. Nobody touches its P and goroutine, or says
  *    anything about them (trace_host.c, sysmon.c, world.c), because what they are at this moment
  *    cannot be known. As it may hold a lock for which others wait inside, nobody waits for the
- * world to stand still from then on: the last generation ends without a description of what ran and
- *    did nothing in it.
- *  - With one of the tracer's own locks held, or on the tracer's own thread. The completion does
- * not end, and the handler gives up after a while. Then the streams end with the last generation
- * that they were given, as valid traces (Rejected, below).
+ *    world to stand still from then on: the last generation ends without a description of what ran
+ *    and did nothing in it. Sections that do not end, as they wait for such a lock, are cut where
+ *    they are (trace/enroll.c).
+ *  - With one of the tracer's own locks held. Who needs it takes it over after a second
+ *    (base/lock.h): what it protects is in order between any two stores of its holder, or is looked
+ *    at twice after a crash (trace/buffer.c, trace/intern.c).
+ *  - On the tracer's thread. The generation that it worked on and the open one are left out, and
+ *    the traces end with what it had handed over; one that was given nothing yet gets a generation
+ *    that tells nothing (trace/advance.c), as no reader takes a trace without any.
  *
  * The first thread that fails waits for the completion; others that fail meanwhile wait for the
  * first.
  *
- * Rejected. Writing the last generation from the handler, with locks held and the drainer anywhere
- * in between: it takes a second way to write everything for a case in which memory cannot be
- * trusted; a flight file (WEFT_FLIGHT) has that generation without a line of code in the dying
- * process. Completing from the handler in general: names of functions need malloc, world stops need
- * the scheduler. Making the thread when it is needed: pthread_create() needs malloc as well.
+ * Rejected. Writing the last generation from the handler, or instead of the tracer's thread: it
+ * takes a second way to write everything for a case in which memory cannot be trusted; a flight
+ * file (WEFT_FLIGHT) has that generation without a line of code in the dying process. Completing
+ * from the handler in general: names of functions need malloc, world stops need the scheduler.
+ * Making the thread when it is needed: pthread_create() needs malloc as well. Taking a signal from
+ * outside where it arrives: one that meets a thread with a lock held costs the last generation.
+ * Keeping it until the thread leaves the runtime: not all threads have such a border.
  *
  * Corners. A handler of the program that recovers and returns: the program goes on, its traces have
  * ended. Installed later than weft_run(), it replaces this one, which is then not told.
@@ -35,6 +46,7 @@
 #define _GNU_SOURCE
 #include "sched/crash.h"
 
+#include "base/lock.h"
 #include "base/os_tick.h"
 #include "base/pages.h"
 #include "base/thread.h"
@@ -53,6 +65,13 @@
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { SIGNALS = sizeof signals / sizeof *signals };
 
+/* A signal from outside that waits until the traces are complete. */
+struct sent {
+    uint32_t state; /* atomic: enum sent_state */
+    uint64_t tid;   /* the thread that it met */
+    siginfo_t info;
+};
+
 static struct {
     bool running; /* owner: who starts and stops the runtime */
     pthread_t thread;
@@ -65,10 +84,94 @@ static struct {
     struct g *current; /* the goroutine that failed, or NULL */
     bool overflow;     /* it has used up its stack */
 
+    struct sent sent[SIGNALS];
+    bool is_watched; /* owner: the thread */
+    pthread_t watch;
+    base_note through; /* the watch sleeps */
+
     struct sigaction before[SIGNALS];
 } crash;
 
-enum crash_state { CALM, COMPLETING, COMPLETED };
+/* TAKEN: by a thread that writes down what happened to it. */
+enum crash_state { CALM, TAKEN, COMPLETING, COMPLETED };
+
+enum sent_state { NONE, ARRIVING, WAITS };
+
+static unsigned index_of(int number)
+{
+    unsigned i = 0;
+    while (i < SIGNALS - 1 && signals[i] != number)
+        i++;
+    return i;
+}
+
+/* ---- Signals from outside ---- */
+
+static bool is_complete(void)
+{
+    return atomic_load_acquire(&crash.state) == COMPLETED; /* pairs with who sets it */
+}
+
+/* Async-signal-safe. False: it takes its course now. One that waits already stands for more of its
+ * kind, as with every pending signal. */
+static bool put_off(int number, const siginfo_t *info)
+{
+    struct sent *sent = &crash.sent[index_of(number)];
+    uint32_t none = NONE;
+    if (!crash.running || !atomic_load_acquire(&sched.running) || is_complete())
+        return false;
+    if (atomic_cas_acqrel(&sent->state, &none, ARRIVING)) { /* pairs with send_on() */
+        sent->info = *info;
+        sent->tid = base_thread_id();
+        atomic_store_release(&sent->state, WAITS); /* pairs with send_on() */
+    }
+    base_note_post(&crash.wake);
+    return true;
+}
+
+static bool has_arrived(void)
+{
+    bool any = false;
+    for (unsigned i = 0; i < SIGNALS; i++)
+        any |= atomic_load_acquire(&crash.sent[i].state) == WAITS; /* pairs with put_off() */
+    return any;
+}
+
+/* All that wait. Two may do so at once. */
+static void send_on(void)
+{
+    for (unsigned i = 0; i < SIGNALS; i++) {
+        struct sent *sent = &crash.sent[i];
+        uint32_t waits = WAITS;
+        struct sent copy = *sent;
+        if (atomic_cas_acqrel(&sent->state, &waits, NONE)) /* pairs with put_off() */
+            os_signal_repeat(copy.tid, &copy.info);
+    }
+}
+
+/* A completion that hangs does not keep the process from dying. */
+static void *watch_main(void *arg)
+{
+    (void)arg;
+    if (base_note_wait(&crash.through, PATIENCE_NS) < 0) {
+        atomic_store_release(&crash.state, COMPLETED); /* pairs with is_complete() */
+        send_on();
+    }
+    return NULL;
+}
+
+static void watch_begin(void)
+{
+    crash.is_watched = base_thread_start(&crash.watch, "weft-crash", watch_main, NULL) == 0;
+}
+
+static void watch_end(void)
+{
+    base_note_post(&crash.through);
+    if (crash.is_watched)
+        pthread_join(crash.watch, NULL);
+    crash.is_watched = false;
+}
 
 /* ---- The thread that helps ---- */
 
@@ -79,24 +182,44 @@ static void print_overflow(const struct g *g)
                (unsigned long)g->trace.id, (unsigned long)(g_stack_of(g)->stack_size >> 10));
 }
 
+static void complete_traces(void)
+{
+    if (crash.overflow)
+        print_overflow(crash.current);
+    if (crash.dump || crash.overflow)
+        dump_goroutines(crash.current, DUMP_SOME);
+    trace_env_crash();
+    weft_tracer_stop_all(sched.tracer);
+    base_locks_abandon(false);
+    atomic_store_release(&crash.state, COMPLETED); /* pairs with is_complete() */
+    base_note_post(&crash.done);
+}
+
+/* Looks for what has happened. */
+static void look(void)
+{
+    uint32_t calm = CALM;
+    if (has_arrived() && atomic_cas_acqrel(&crash.state, &calm, COMPLETING)) { /* as complete() */
+        watch_begin();
+        complete_traces();
+        watch_end();
+    } else if (atomic_load_acquire(&crash.state) == COMPLETING) { /* pairs with complete() */
+        complete_traces();
+    }
+    if (is_complete())
+        send_on();
+}
+
 static void *crash_main(void *arg)
 {
     (void)arg;
+    base_locks_take_any();
     for (;;) {
         (void)base_note_wait(&crash.wake, -1);
+        quit_look();
+        look();
         if (atomic_load_acquire(&crash.stop)) /* pairs with crash_stop() */
             return NULL;
-        quit_look();
-        if (atomic_load_acquire(&crash.state) != COMPLETING) /* pairs with complete() */
-            continue;
-        if (crash.overflow)
-            print_overflow(crash.current);
-        if (crash.dump || crash.overflow)
-            dump_goroutines(crash.current, DUMP_SOME);
-        trace_env_crash();
-        weft_tracer_stop_all(sched.tracer);
-        atomic_store_release(&crash.state, COMPLETED);
-        base_note_post(&crash.done);
     }
 }
 
@@ -120,7 +243,7 @@ static void leave_for_good(struct m *m)
 static void wait_for_the_first(void)
 {
     for (int64_t waited = 0; waited < PATIENCE_NS; waited += 10000000) {
-        if (atomic_load_acquire(&crash.state) == COMPLETED)
+        if (is_complete())
             return;
         base_sleep_ns(10000000);
     }
@@ -135,16 +258,19 @@ static bool is_helper(void)
 static void complete(struct m *m, bool dump, bool overflow)
 {
     uint32_t calm = CALM;
-    if (!crash.running || !atomic_load_acquire(&sched.running) || is_helper())
+    if (!crash.running || !atomic_load_acquire(&sched.running) || is_helper() || is_complete())
         return;
-    if (!atomic_cas_acqrel(&crash.state, &calm, COMPLETING)) { /* pairs with crash_main() */
+    bool first = atomic_cas_acqrel(&crash.state, &calm, TAKEN); /* pairs with look() */
+    weft_tracer_crashed(sched.tracer);
+    leave_for_good(m);
+    if (!first) {
         wait_for_the_first();
         return;
     }
     crash.current = m ? m->g : NULL;
     crash.dump = dump;
     crash.overflow = overflow;
-    leave_for_good(m);
+    atomic_store_release(&crash.state, COMPLETING); /* pairs with look() */
     base_note_post(&crash.wake);
     (void)base_note_wait(&crash.done, PATIENCE_NS);
 }
@@ -172,10 +298,7 @@ static bool is_overflow(const struct m *m, const siginfo_t *info)
 /* What had the signal before weft. */
 static const struct sigaction *action_before(int number)
 {
-    unsigned i = 0;
-    while (i < SIGNALS - 1 && signals[i] != number)
-        i++;
-    return &crash.before[i];
+    return &crash.before[index_of(number)];
 }
 
 /* The default action: a fault happens again when the handler returns; what was sent is sent again,
@@ -200,8 +323,18 @@ static void pass_on(int number, siginfo_t *info, void *context)
         before->sa_handler(number);
 }
 
+/* By another process: raise() and abort() expect the end, and what a program sends to itself comes
+ * from a place that has failed. */
+static bool is_from_outside(const siginfo_t *info)
+{
+    return info->si_code <= 0 && info->si_pid != getpid();
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
+    bool is_ignored = action_before(number)->sa_handler == SIG_IGN;
+    if (is_from_outside(info) && !is_ignored && put_off(number, info))
+        return;
     struct m *m = m_self();
     bool overflow = is_overflow(m, info);
     if (overflow) {
@@ -209,14 +342,15 @@ static void on_signal(int number, siginfo_t *info, void *context)
         os_signal_place(context, &at);
         g_set_place(m->g, (const void *)at.fp, at.pc);
     }
-    if (action_before(number)->sa_handler != SIG_IGN || info->si_code > 0)
+    if (!is_ignored || info->si_code > 0)
         complete(m, false, overflow);
     pass_on(number, info, context);
 }
 
 static void install_handlers(void)
 {
-    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     sigfillset(&action.sa_mask);
     for (unsigned i = 0; i < SIGNALS; i++) /* the others are faults, which cannot be blocked */
         sigdelset(&action.sa_mask, signals[i]);
@@ -239,7 +373,9 @@ static void remove_handlers(void)
 
 int crash_start(void)
 {
-    crash.wake = crash.done = (base_note){0};
+    crash.wake = crash.done = crash.through = (base_note){0};
+    for (unsigned i = 0; i < SIGNALS; i++)
+        crash.sent[i].state = NONE;
     crash.state = CALM;
     crash_inside = 0;
     crash.stop = 0;

@@ -28,7 +28,8 @@ static const char *state_name(const struct g *g)
     case G_SYSCALL:
         return "out in user code";
     case G_WAITING:
-        if (g->coro && atomic_load_relaxed(&g->wait_reason) == WEFT_TRACE_BLOCK_UNSPECIFIED)
+        if (atomic_load_relaxed(&g->coro) &&
+            atomic_load_relaxed(&g->wait_reason) == WEFT_TRACE_BLOCK_UNSPECIFIED)
             return "coroutine, suspended";
         return wire_block_texts[atomic_load_relaxed(&g->wait_reason)];
     default:

@@ -409,7 +409,7 @@ static struct g *make(struct m *m, size_t stack_size, void (*fn)(void *), void *
     g->fn = fn;
     g->arg = arg;
     atomic_store_relaxed(&g->system, system);
-    g->coro = NULL;
+    atomic_store_relaxed(&g->coro, NULL);
     g_set_place(g, NULL, (uintptr_t)fn);
     annotations_inherit(g, m ? m->g : NULL);
     g->context = NULL;

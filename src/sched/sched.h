@@ -90,7 +90,7 @@ struct g {
     struct label *label;       /* NULL: none; inherited, shared */
     uint64_t label_generation; /* in which the label was written last */
     uint32_t open_regions;
-    struct weft_coro *coro; /* constant: what it is the goroutine of, or NULL */
+    struct weft_coro *coro; /* atomic, constant: what it is the goroutine of, or NULL */
 };
 
 /* The stack on which a goroutine runs, by anybody: [stack_low, the record). */

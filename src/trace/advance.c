@@ -52,14 +52,14 @@
 #include "trace/tables.h"
 #include "trace/tracer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define NS_PER_SECOND 1000000000u
 
-/* Clock data of generation n, kept apart so that it is delivered first. */
-static void write_sync(weft_tracer *tracer, uint64_t n)
+/* Clock data of generation n, which is delivered first. */
+static void write_sync(weft_tracer *tracer, uint64_t n, trace_queue *queue)
 {
-    trace_slot_of(tracer, n)->began = base_clock_now();
     bool snapshot = tracer->format >= 25;
     trace_writer writer;
     trace_writer_start(&writer, tracer, n, snapshot ? WIRE_EV_SYNC : 0);
@@ -81,7 +81,7 @@ static void write_sync(weft_tracer *tracer, uint64_t n)
     }
     buffer->at = at;
     trace_buffer_seal(tracer, n, buffer);
-    trace_queue_push(&trace_slot_of(tracer, n)->opening, buffer);
+    trace_queue_push(queue, buffer);
 }
 
 static weft_trace_section own_section(weft_tracer *tracer)
@@ -98,7 +98,9 @@ static weft_trace_section own_section(weft_tracer *tracer)
 static void open_generation(weft_tracer *tracer, weft_trace_context self, bool first)
 {
     weft_trace_section section = own_section(tracer);
-    write_sync(tracer, section.generation);
+    trace_slot *slot = trace_slot_of(tracer, section.generation);
+    slot->began = base_clock_now();
+    write_sync(tracer, section.generation, &slot->opening);
     if (self.p && self.g) {
         weft_trace_procs_change(&section, self, tracer->host.proc_count(tracer->host.context), 0);
         if (first)
@@ -356,4 +358,36 @@ trace_sealed *trace_advance(weft_tracer *tracer, bool stop)
     if (stop && tracer->arena.flight)
         trace_flight_end(tracer->arena.flight);
     return deliver(tracer, n);
+}
+
+/* Go 1.23's reader takes no generation without an event: this one needs nothing before it. */
+static void write_one_event(weft_tracer *tracer, uint64_t n, trace_queue *queue)
+{
+    trace_writer writer;
+    trace_writer_start(&writer, tracer, n, 0);
+    EMIT(&writer.section, PROC_STATUS, .p = 0, .pstatus = WEFT_TRACE_P_IDLE);
+    trace_buffer *buffer = writer.m.buffer[n % 2];
+    if (!buffer)
+        return;
+    trace_buffer_seal(tracer, n, buffer);
+    trace_queue_push(queue, buffer);
+}
+
+trace_sealed *trace_empty_generation(weft_tracer *tracer)
+{
+    uint64_t n = tracer->generation ? tracer->generation : tracer->last_generation;
+    trace_queue batches;
+    trace_queue_init(&batches);
+    write_sync(tracer, n, &batches);
+    write_one_event(tracer, n, &batches);
+    trace_sealed *sealed = batches.first ? calloc(1, sizeof *sealed) : NULL;
+    if (sealed)
+        *sealed = (trace_sealed){.refs = 1,
+                                 .tracer = tracer,
+                                 .number = n,
+                                 .began = base_clock_now(),
+                                 .bytes = trace_queue_bytes(&batches),
+                                 .memory = (size_t)2 * TRACE_CHUNK_SIZE,
+                                 .batches = batches};
+    return sealed;
 }

@@ -16,4 +16,9 @@ int trace_begin(weft_tracer *tracer);
  * tracing instead. Returns the generation with a reference, or NULL if it was lost. */
 trace_sealed *trace_advance(weft_tracer *tracer, bool stop);
 
+/* After a crash of the drainer. A generation that tells the time and next to nothing, with a
+ * reference, for who has received none: no reader takes a trace without any. NULL when memory is
+ * refused. */
+trace_sealed *trace_empty_generation(weft_tracer *tracer);
+
 #endif

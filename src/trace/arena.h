@@ -25,6 +25,7 @@ typedef struct trace_arena {
     struct trace_chunk *empty; /* lock: recycled, latest first */
     struct trace_slab *slabs;  /* lock: newest first; only the newest has chunks never used */
     size_t taken;              /* atomic, written under lock: chunks that are out */
+    bool leaks;                /* a thread has crashed: it keeps what it had */
     size_t limit;              /* atomic: most chunks that may be out */
     trace_flight *flight;      /* NULL: the memory is not a file's; constant once tracing began */
 } trace_arena;

@@ -13,6 +13,7 @@
  * Rejected. Writing batches out as they fill, and cutting the output back after a loss: a pipe
  * cannot be cut, and a reader rejects a generation without its end.
  */
+#define _GNU_SOURCE
 #include "trace/buffer.h"
 
 #include "base/clock.h"
@@ -36,6 +37,7 @@ void trace_queue_init(trace_queue *queue)
 void trace_queue_push(trace_queue *queue, trace_buffer *buffer)
 {
     buffer->next = NULL;
+    compiler_barrier(); /* whole after each store, should this thread crash (base/lock.h) */
     if (queue->tail)
         queue->tail->next = buffer;
     else
@@ -121,6 +123,26 @@ static bool queue_batch(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
     return push;
 }
 
+/*
+ * After a crash. The thread may have queued the buffer and not got as far as to let go of it: it
+ * queues first, and lets go then, so that nothing is in neither place.
+ */
+static bool is_queued(weft_tracer *tracer, uint64_t n, trace_buffer *buffer)
+{
+    const trace_queue *full = &trace_slot_of(tracer, n)->full;
+    lock_acquire(&tracer->lock);
+    const trace_buffer *at = full->first;
+    while (at && at != buffer)
+        at = at->next;
+    bool found = at != NULL;
+    if (!found) /* else others may have put their batches behind it */
+        trace_buffer_seal(tracer, n, buffer);
+    for (at = full->first; at && !found; at = at->next)
+        found = memmem(at->data, trace_buffer_bytes(at), buffer->data, trace_buffer_bytes(buffer));
+    lock_release(&tracer->lock);
+    return found;
+}
+
 /* What kind of batch it will be: a timed one, or what its writer says. */
 static uint8_t *write_header(const trace_writer *writer, uint8_t *at, const weft_trace_m *m,
                              uint64_t n, uint64_t now)
@@ -151,6 +173,8 @@ static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n,
     trace_buffer *old = *place;
     if (!old && atomic_load_relaxed(&trace_slot_of(tracer, n)->lost))
         return NULL;
+    if (atomic_load_relaxed(&tracer->frozen) == n && !writer)
+        return NULL;
     trace_buffer *fresh = trace_arena_take(&tracer->arena);
     if (!fresh)
         trace_generation_give_up(tracer, n);
@@ -159,9 +183,10 @@ static trace_buffer *refill(weft_tracer *tracer, weft_trace_m *m, uint64_t n,
             trace_arena_put(&tracer->arena, fresh);
         fresh = old;
     }
-    *place = fresh;
     if (fresh)
         begin_batch(tracer, fresh, m, n, writer);
+    compiler_barrier(); /* whoever finds it, after a crash, finds an empty batch */
+    *place = fresh;
     return fresh;
 }
 
@@ -175,9 +200,40 @@ void trace_buffer_flush(weft_tracer *tracer, weft_trace_m *m, uint64_t n)
     trace_buffer *buffer = m->buffer[n % 2];
     if (!buffer)
         return;
+    if (base_locks_abandoned() && is_queued(tracer, n, buffer)) {
+        m->buffer[n % 2] = NULL;
+        return;
+    }
+    bool queued = queue_batch(tracer, n, buffer);
+    compiler_barrier();
     m->buffer[n % 2] = NULL;
-    if (!queue_batch(tracer, n, buffer))
+    if (!queued)
         trace_arena_put(&tracer->arena, buffer);
+}
+
+void trace_buffer_cap(weft_trace_m *m, uint64_t n)
+{
+    trace_buffer *buffer = m->buffer[n % 2];
+    if (buffer)
+        atomic_store_relaxed(&buffer->end, buffer->data);
+}
+
+void trace_buffer_flush_capped(weft_tracer *tracer, const weft_trace_m *m, uint64_t n)
+{
+    const trace_buffer *buffer = m->buffer[n % 2];
+    if (!buffer)
+        return;
+    const uint8_t *at = atomic_load_relaxed(&buffer->at);
+    trace_buffer *copy = trace_arena_take(&tracer->arena);
+    if (!copy) {
+        trace_generation_give_up(tracer, n);
+        return;
+    }
+    memcpy(copy->data, buffer->data, (size_t)(at - buffer->data));
+    copy->at = copy->data + (at - buffer->data);
+    copy->payload = copy->data + (buffer->payload - buffer->data);
+    if (is_queued(tracer, n, copy) || !queue_batch(tracer, n, copy))
+        trace_arena_put(&tracer->arena, copy);
 }
 
 void trace_writer_start(trace_writer *writer, weft_tracer *tracer, uint64_t n, uint8_t kind)

@@ -61,6 +61,11 @@ trace_buffer *trace_buffer_refill(weft_tracer *tracer, weft_trace_m *m, uint64_t
 /* Queues what m holds for generation n. */
 void trace_buffer_flush(weft_tracer *tracer, weft_trace_m *m, uint64_t n);
 
+/* The same for an M that is in a section of n and may never leave it (enroll.c): first the end of
+ * its events, then, behind a heavy fence, a copy of them. ms_lock is held. */
+void trace_buffer_cap(weft_trace_m *m, uint64_t n);
+void trace_buffer_flush_capped(weft_tracer *tracer, const weft_trace_m *m, uint64_t n);
+
 /* Forgets the generation's data so far and all that follows (see Loss in buffer.c). Any thread. */
 void trace_generation_give_up(weft_tracer *tracer, uint64_t n);
 

@@ -52,6 +52,8 @@ _Static_assert(sizeof(uintptr_t) == sizeof(uint64_t), "addresses are words of a 
 #define NO_SANITIZE __attribute__((no_sanitize("address"), no_sanitize("thread"), noinline))
 #define SLAB_BYTES  ((size_t)16384)
 
+#define PATIENT_SPINS 5000 /* of base_backoff(): a second */
+
 typedef struct trace_cpu_thread {
     struct trace_cpu_thread *next; /* set once, before it is listed */
     const void *owner;             /* atomic: invariant 2; NULL: free */
@@ -186,10 +188,11 @@ static void on_tick(const os_interrupted *at, unsigned ticks)
 
 /* ---- Threads. `lock` is held where a name ends in _locked. ---- */
 
+/* After a crash not for ever: that thread may be in its handler for good. */
 static void wait_idle(const trace_cpu_thread *t)
 {
     unsigned spins = 0;
-    while (atomic_load_seqcst(&t->busy) != 0)
+    while (atomic_load_seqcst(&t->busy) != 0 && !(spins > PATIENT_SPINS && base_locks_abandoned()))
         base_backoff(&spins);
 }
 

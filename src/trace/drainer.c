@@ -33,6 +33,9 @@
 
 #define LOST_PATIENCE_NS UINT64_C(10000000)
 
+/* Who waits for the drainer looks that often whether it has crashed. */
+#define LOOK_UP_NS INT64_C(1000000000)
+
 struct trace_command {
     struct trace_command *next;
     trace_request kind;
@@ -95,17 +98,32 @@ static bool submit(weft_tracer *tracer, struct trace_command *command)
     return true;
 }
 
+static bool has_died(weft_tracer *tracer)
+{
+    return atomic_load_acquire(&tracer->drainer_died) != 0; /* pairs with trace_drainer_dying() */
+}
+
+void trace_drainer_dying(weft_tracer *tracer)
+{
+    if (serving == tracer && pthread_equal(pthread_self(), tracer->thread))
+        atomic_store_release(&tracer->drainer_died, 1); /* pairs with has_died() */
+}
+
 static int perform(weft_tracer *tracer, struct trace_command *command)
 {
     if (serving == tracer)
         return -EDEADLK;
+    if (has_died(tracer))
+        return -EOWNERDEAD;
     lock_acquire(&tracer->commands_lock);
     bool submitted = submit(tracer, command);
     lock_release(&tracer->commands_lock);
     if (!submitted)
         return command->result;
     base_note_post(&tracer->wake);
-    base_note_wait(&command->done, -1);
+    while (base_note_wait(&command->done, LOOK_UP_NS) < 0)
+        if (has_died(tracer))
+            return -EOWNERDEAD;
     if (command->kind == TRACE_REQUEST_QUIT) {
         pthread_join(tracer->thread, NULL);
         tracer->thread_running = false;
@@ -144,6 +162,7 @@ void trace_drainer_forget(weft_tracer *tracer)
     tracer->commands = NULL;
     tracer->commands_end = &tracer->commands;
     tracer->thread_running = false;
+    tracer->drainer_died = 0;
     tracer->wake = (base_note){0};
     tracer->asked = 0;
 }
@@ -456,6 +475,7 @@ static void *drainer_main(void *arg)
 {
     weft_tracer *tracer = arg;
     trace_drainer_serve(tracer);
+    base_locks_take_any();
     tracer->next_tick = UINT64_MAX;
     struct trace_command *quit_command = work_until_quit(tracer);
     if (tracer->enrolled)

@@ -21,7 +21,8 @@ typedef enum trace_request {
 /*
  * Hands a request to the drainer and waits until it is done. Only a start starts the thread;
  * without it every other request has nothing to do. Returns what the request says, or -EDEADLK on
- * the tracer's own threads, which would wait for themselves, or -ESHUTDOWN for a start after QUIT.
+ * the tracer's own threads, which would wait for themselves, or -ESHUTDOWN for a start after QUIT,
+ * or -EOWNERDEAD if the drainer has crashed.
  */
 int trace_drainer_request(weft_tracer *tracer, trace_request kind, trace_subscriber *subscriber);
 
@@ -34,6 +35,10 @@ int trace_drainer_advance(weft_tracer *tracer);
 
 /* The calling thread is one of the tracer's own, which may not make requests. */
 void trace_drainer_serve(const weft_tracer *tracer);
+
+/* The process is about to die. On the thread that has crashed: notes if that is the drainer.
+ * Async-signal-safe. */
+void trace_drainer_dying(weft_tracer *tracer);
 
 /* After fork(): there is no thread and nobody waits. */
 void trace_drainer_forget(weft_tracer *tracer);

@@ -8,6 +8,15 @@
  * for a lock of the host under which another thread enrolls its M. It starts from the front again
  * instead; each M carries the generation for which it is done. Ms that come later see the new
  * generation, which was published before the lock was taken.
+ *
+ * After a crash (base/lock.h) a section may not end: its M waits for a lock of the host that the
+ * crashed thread holds, or the crashed thread had opened it on the stream of an M that it held.
+ * Then such an M's events are taken as they are. Its buffer is closed by moving the end to the
+ * front, so that its next event finds no room, and none is given to it. Behind the heavy fence
+ * every M that goes on sees that. So of each such M at most the one event that it was writing when
+ * the fence passed may still appear, or not: none of these follows from another, as what follows
+ * from an event is checked for room after that event was written. Whichever of them are in the
+ * copies, the events are closed under causes.
  */
 #include "trace/enroll.h"
 
@@ -21,6 +30,9 @@
 #include "trace/tracer.h"
 
 #include <errno.h>
+
+/* Each of them sleeps for 0.2 ms: longer than any thread that goes on is in a section. */
+#define PATIENT_ROUNDS 10000
 
 /* A record of which others may read the thread's id already, though it has none yet. */
 static void renew(weft_trace_m *m, struct trace_stack_cache *cache)
@@ -106,9 +118,27 @@ static bool flush_round(weft_tracer *tracer, uint64_t n)
     return done;
 }
 
+/* See the file's head. */
+static void flush_as_they_are(weft_tracer *tracer, uint64_t n)
+{
+    atomic_store_relaxed(&tracer->frozen, n);
+    fence_heavy(); /* pairs with what orders a section's stores, before refill() looks */
+    lock_acquire(&tracer->ms_lock);
+    for (weft_trace_m *m = tracer->ms; m; m = m->next)
+        if (m->flushed != n)
+            trace_buffer_cap(m, n);
+    fence_heavy();
+    for (weft_trace_m *m = tracer->ms; m; m = m->next) {
+        if (m->flushed != n)
+            trace_buffer_flush_capped(tracer, m, n);
+        m->flushed = n;
+    }
+    lock_release(&tracer->ms_lock);
+}
+
 void trace_ms_flush(weft_tracer *tracer, uint64_t n)
 {
-    unsigned spins = 0;
+    unsigned spins = 0, slept = 0;
     for (;;) {
         lock_acquire(&tracer->ms_lock);
         bool done = flush_round(tracer, n);
@@ -117,6 +147,10 @@ void trace_ms_flush(weft_tracer *tracer, uint64_t n)
             return;
         torture_point("trace flush waits");
         base_backoff(&spins);
+        if (base_locks_abandoned() && ++slept > PATIENT_ROUNDS) {
+            flush_as_they_are(tracer, n);
+            return;
+        }
     }
 }
 

@@ -155,18 +155,42 @@ const trace_map_entry *trace_map_intern(trace_map *map, uint64_t hash, const voi
 void trace_map_start(const trace_map *map, trace_map_cursor *cursor)
 {
     *cursor = (trace_map_cursor){.chunk = map->first};
+    if (base_locks_abandoned())
+        cursor->doubted = map;
+}
+
+/* Whether this is an entry: what is linked was complete before, whatever became of its thread. */
+static bool is_linked(const trace_map *map, const trace_map_entry *entry)
+{
+    trace_map_entry *const *place = &map->bucket[entry->hash % TRACE_MAP_BUCKETS];
+    uint64_t path = entry->hash / TRACE_MAP_BUCKETS;
+    const trace_map_entry *found;
+    while ((found = atomic_load_acquire(place)) != entry && found) { /* pairs with intern() */
+        place = &found->child[path % 4];
+        path /= 4;
+    }
+    return found != NULL;
+}
+
+/* Memory that was claimed and not filled is passed word by word: its size is not known. */
+static size_t size_at(const trace_map_cursor *cursor, const trace_map_entry *entry)
+{
+    return cursor->doubted && !is_linked(cursor->doubted, entry) ? sizeof(uint64_t)
+                                                                 : entry_size(entry->size);
 }
 
 const trace_map_entry *trace_map_next(trace_map_cursor *cursor)
 {
     while (cursor->chunk) {
-        if (cursor->offset == cursor->chunk->used) {
-            *cursor = (trace_map_cursor){.chunk = cursor->chunk->next};
+        if (cursor->offset + sizeof(trace_map_entry) > cursor->chunk->used) {
+            cursor->chunk = cursor->chunk->next;
+            cursor->offset = 0;
             continue;
         }
         const trace_map_entry *entry = (const void *)(cursor->chunk->data + cursor->offset);
-        cursor->offset += entry_size(entry->size);
-        if (entry->id)
+        size_t size = size_at(cursor, entry);
+        cursor->offset += size;
+        if (size > sizeof(uint64_t) && entry->id)
             return entry;
     }
     return NULL;

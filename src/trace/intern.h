@@ -51,9 +51,10 @@ void trace_map_reset(trace_map *map);
 const trace_map_entry *trace_map_intern(trace_map *map, uint64_t hash, const void *key,
                                         size_t size);
 
-/* All entries in the order of their making: start with NULL; NULL at the end. Skips those that lost
- * a race. */
+/* All entries in the order of their making; NULL at the end. Skips those that lost a race, and
+ * after a crash (base/lock.h) those that were not completed. */
 typedef struct trace_map_cursor {
+    const trace_map *doubted; /* NULL: every entry is complete */
     struct trace_map_chunk *chunk;
     size_t offset;
 } trace_map_cursor;

@@ -58,11 +58,21 @@ static int write_out(trace_snapshot *snapshot, trace_sink *sink, uint64_t *gener
     return rc;
 }
 
+/* The drainer has crashed, and nobody changes the window any more: it is taken as it is. */
+static int take_what_is_left(weft_trace_recorder *recorder, trace_snapshot *snapshot)
+{
+    if (!recorder->oldest)
+        trace_deliver_empty(&recorder->sub);
+    return trace_recorder_take(&recorder->sub, snapshot);
+}
+
 static int take(weft_trace_recorder *recorder, trace_snapshot *snapshot)
 {
     *snapshot = (trace_snapshot){.recorder = recorder};
     atomic_add_relaxed(&recorder->refs, 1);
     int rc = trace_drainer_snapshot(recorder->sub.tracer, &recorder->sub, snapshot);
+    if (rc == -EOWNERDEAD)
+        rc = take_what_is_left(recorder, snapshot);
     if (rc < 0) {
         free(snapshot->held);
         trace_recorder_unref(recorder);

@@ -71,6 +71,25 @@ static int write_header(weft_trace_stream *stream)
     return trace_sink_header(&stream->sink, stream->sub.format);
 }
 
+/* The receiver fails: a new segment or nothing. */
+static void break_off(weft_trace_stream *stream)
+{
+    stream->broken = true;
+    trace_sink_cut(&stream->sink);
+}
+
+/* Before there is a generation. */
+static void begin_output(weft_trace_stream *stream)
+{
+    int rc = stream->broken ? 0 : write_header(stream);
+    if (rc == 0)
+        return;
+    break_off(stream);
+    lock_acquire(&stream->lock);
+    stream->result.error = rc;
+    lock_release(&stream->lock);
+}
+
 /* ---- Generations ---- */
 
 static void count_whole(weft_trace_stream *stream, const trace_item *item)
@@ -109,10 +128,8 @@ static void write_item(weft_trace_stream *stream, trace_item *item)
     torture_point("trace stream writes");
     if (open && rc == 0)
         rc = trace_sink_generation(&stream->sink, stream->sub.format, item->sealed);
-    if (rc < 0) {
-        stream->broken = true;
-        trace_sink_cut(&stream->sink);
-    }
+    if (rc < 0)
+        break_off(stream);
     settle(stream, item, open && rc == 0, rc);
 }
 
@@ -124,7 +141,7 @@ static trace_item *next_item(weft_trace_stream *stream)
     for (;;) {
         lock_acquire(&stream->lock);
         trace_item *item = stream->first;
-        bool closing = stream->closing;
+        bool closing = stream->closing, served = stream->served;
         if (item) {
             stream->first = item->next;
             if (!stream->first)
@@ -133,6 +150,8 @@ static trace_item *next_item(weft_trace_stream *stream)
         lock_release(&stream->lock);
         if (item || closing)
             return item;
+        if (served)
+            begin_output(stream);
         (void)base_note_wait(&stream->wake, -1);
     }
 }
@@ -155,9 +174,12 @@ static void conclude(weft_trace_stream *stream)
     lock_release(&stream->lock);
 }
 
+static __thread weft_trace_stream *writing; /* by this thread */
+
 static void *writer_main(void *arg)
 {
     weft_trace_stream *stream = arg;
+    writing = stream;
     trace_drainer_serve(stream->sub.tracer);
     for (trace_item *item; (item = next_item(stream));)
         write_item(stream, item);
@@ -168,6 +190,14 @@ static void *writer_main(void *arg)
 int trace_stream_start_writer(weft_trace_stream *stream)
 {
     return base_thread_start(&stream->thread, "weft-stream", writer_main, stream);
+}
+
+void trace_stream_dying(void)
+{
+    if (!writing)
+        return;
+    atomic_store_release(&writing->finished, 1); /* pairs with trace_stream_finish() */
+    base_futex_wake(&writing->finished, INT_MAX);
 }
 
 void trace_stream_finish(weft_trace_stream *stream)

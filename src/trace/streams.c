@@ -215,6 +215,14 @@ int trace_stream_new(weft_tracer *tracer, const weft_trace_options *given, const
     return 0;
 }
 
+void trace_stream_serve(weft_trace_stream *stream)
+{
+    lock_acquire(&stream->lock);
+    stream->served = true;
+    lock_release(&stream->lock);
+    base_note_post(&stream->wake);
+}
+
 void trace_stream_free(weft_trace_stream *stream)
 {
     trace_sink_close(&stream->sink);
@@ -227,4 +235,12 @@ void trace_stream_result(weft_trace_stream *stream, weft_trace_result *result)
     lock_acquire(&stream->lock);
     *result = stream->result;
     lock_release(&stream->lock);
+}
+
+bool trace_stream_has_any(weft_trace_stream *stream)
+{
+    lock_acquire(&stream->lock);
+    bool any = stream->result.generations > 0 || stream->result.pending_bytes > 0;
+    lock_release(&stream->lock);
+    return any;
 }

@@ -67,9 +67,20 @@ int trace_stream_new(weft_tracer *tracer, const weft_trace_options *options, con
                      const trace_sink *sink, weft_trace_stream **stream);
 void trace_stream_free(weft_trace_stream *stream);
 
+/* It has joined: the header is written at once, so that whatever becomes of the process, its output
+ * is a trace. */
+void trace_stream_serve(weft_trace_stream *stream);
+
+/* The process is about to die. On the thread that has crashed: if that writes a stream, nobody
+ * waits for it. Async-signal-safe. */
+void trace_stream_dying(void);
+
 /* It has left: waits until the writer has written everything and is gone. Any thread but it, and
  * several at once. */
 void trace_stream_finish(weft_trace_stream *stream);
+
+/* It was given a generation. Any thread. */
+bool trace_stream_has_any(weft_trace_stream *stream);
 
 /* How it fares. Any thread. */
 void trace_stream_result(weft_trace_stream *stream, weft_trace_result *result);

@@ -44,6 +44,10 @@ struct trace_subscriber {
     size_t large;   /* a generation is ended when its full buffers take more */
 };
 
+/* After a crash of the drainer: an empty generation for one that has received none. The reference
+ * stays with the dying process. */
+void trace_deliver_empty(trace_subscriber *subscriber);
+
 /* What was lost, in words. */
 void trace_loss_print(char *text, const char *who, uint64_t generations, uint64_t bytes,
                       weft_trace_loss why, int error);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fence.h"
 #include "base/pages.h"
+#include "trace/advance.h"
 #include "trace/cpu_profile.h"
 #include "trace/drainer.h"
 #include "trace/enroll.h"
@@ -143,9 +144,32 @@ static void free_orphans(weft_tracer *tracer)
 
 /* ---- The end ---- */
 
+void trace_deliver_empty(trace_subscriber *subscriber)
+{
+    trace_sealed *sealed = trace_empty_generation(subscriber->tracer);
+    if (sealed)
+        subscriber->kind->deliver(subscriber, sealed);
+}
+
+/* The drainer has crashed: what it handed over is written; its generation, and the one that is
+ * open, are left out. Nobody changes the subscribers any more. */
+static void finish_without_drainer(weft_tracer *tracer)
+{
+    for (trace_subscriber *sub = tracer->subscribers; sub; sub = sub->next) {
+        weft_trace_stream *stream = trace_stream_of(sub);
+        if (!stream)
+            continue;
+        if (!trace_stream_has_any(stream))
+            trace_deliver_empty(sub);
+        sub->kind->leave(sub);
+        trace_stream_finish(stream);
+    }
+}
+
 void weft_tracer_stop_all(weft_tracer *tracer)
 {
-    trace_drainer_request(tracer, TRACE_REQUEST_STOP_ALL, NULL);
+    if (trace_drainer_request(tracer, TRACE_REQUEST_STOP_ALL, NULL) == -EOWNERDEAD)
+        finish_without_drainer(tracer);
     finish_orphans(tracer);
 }
 
@@ -161,6 +185,14 @@ void trace_tracer_unref(weft_tracer *tracer)
 void weft_tracer_dying(weft_tracer *tracer)
 {
     atomic_store_release(&tracer->dying, 1); /* pairs with trace_advance() */
+}
+
+void weft_tracer_crashed(weft_tracer *tracer)
+{
+    base_locks_abandon(true);
+    tracer->arena.leaks = true;
+    trace_drainer_dying(tracer);
+    trace_stream_dying();
 }
 
 void weft_tracer_free(weft_tracer *tracer)
@@ -229,6 +261,7 @@ static int start_stream(weft_tracer *tracer, const weft_trace_options *options, 
         trace_stream_finish(made);
         trace_stream_free(made);
     } else {
+        trace_stream_serve(made);
         *stream = made;
     }
     return rc;

@@ -68,8 +68,10 @@ struct weft_tracer {
     pthread_t thread;                               /* lock: commands_lock */
     weft_trace_stream *orphans; /* lock: commands_lock; ended by stop_all, handles still valid */
     base_note wake;
-    uint32_t asked; /* atomic: end the generation early */
-    uint32_t dying; /* atomic: the open generation is the last (weft_tracer_dying) */
+    uint32_t asked;        /* atomic: end the generation early */
+    uint32_t dying;        /* atomic: the open generation is the last (weft_tracer_dying) */
+    uint32_t drainer_died; /* atomic: there is nobody to serve requests */
+    uint64_t frozen;       /* atomic: a generation whose writers have been given up (enroll.c) */
 
     /* owner: drainer */
     weft_trace_m *m; /* its own, from the host */

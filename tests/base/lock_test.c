@@ -100,6 +100,48 @@ static void held_lock_refuses_a_try(void **unused)
     lock_release(&l);
 }
 
+/* A lock that its holder never releases, as it has crashed. */
+
+static void *wait_for_ever(void *orphan)
+{
+    lock_acquire(orphan);
+    counter++;
+    lock_release(orphan);
+    return orphan;
+}
+
+static void orphaned_lock_is_taken_over_by_one_after_the_other(void **unused)
+{
+    (void)unused;
+    static base_lock orphan = {.word = 1, .rank = BASE_RANK_TRACE};
+    pthread_t threads[THREADS];
+    counter = 0;
+    base_locks_abandon(true);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(base_thread_start(&threads[i], "heir", wait_for_ever, &orphan), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    base_locks_abandon(false);
+    assert_int_equal(counter, THREADS);
+    assert_int_equal(orphan.word, 0);
+}
+
+static void locks_of_the_scheduler_are_left_alone(void **unused)
+{
+    (void)unused;
+    static base_lock orphan = {.word = 1, .rank = BASE_RANK_SCHED};
+    pthread_t thread;
+    counter = 0;
+    base_locks_abandon(true);
+    assert_int_equal(base_thread_start(&thread, "heir", wait_for_ever, &orphan), 0);
+    base_sleep_ns(INT64_C(1500000000));
+    assert_int_equal(atomic_load_relaxed(&orphan.word), 1);
+    base_locks_abandon(false);
+    atomic_store_release(&orphan.word, 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(counter, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +149,8 @@ int main(void)
         cmocka_unit_test(tries_and_waits_exclude_each_other),
         cmocka_unit_test(long_wait_is_slept_through),
         cmocka_unit_test(held_lock_refuses_a_try),
+        cmocka_unit_test(orphaned_lock_is_taken_over_by_one_after_the_other),
+        cmocka_unit_test(locks_of_the_scheduler_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

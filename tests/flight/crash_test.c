@@ -2,7 +2,7 @@
 /*
  * Programs that end in every way but SIGKILL, at random moments, while they write a trace: the
  * trace is whole, up to the end, and the process dies as it would have died without (Go issues
- * 65316 and 65319).
+ * 65316 and 65319). Signals that meet a thread anywhere: hit_test.c.
  */
 #define _GNU_SOURCE
 #include "base/cmocka_all.h"
@@ -14,13 +14,10 @@
 #include <weft/reader.h>
 #include <weft/weft.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
-enum { ROUNDS = 3, HITS = 16 };
+enum { ROUNDS = 3 };
 
 static victim_news *news;
 
@@ -259,66 +256,6 @@ static void test_return_from_main(void **state)
     exits("return", leave_main, 0);
 }
 
-/* ---- Signals from outside, at any thread, wherever it is ---- */
-
-/* A thread of the victim, but not one that works for the tracer: those complete the traces. */
-static pid_t choose_thread(pid_t pid)
-{
-    char path[300], name[32];
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    DIR *tasks = opendir(path);
-    pid_t chosen = pid;
-    unsigned seen = 1;
-    for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
-        snprintf(path, sizeof path, "/proc/%d/task/%s/comm", (int)pid, entry->d_name);
-        FILE *file = fopen(path, "r");
-        bool is_m = file && fgets(name, sizeof name, file) && strcmp(name, "weft\n") == 0;
-        if (file)
-            fclose(file);
-        if (is_m && victim_random(++seen) == 0)
-            chosen = (pid_t)strtol(entry->d_name, NULL, 10);
-    }
-    closedir(tasks);
-    return chosen;
-}
-
-static bool is_empty(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && st.st_size == 0;
-}
-
-/* A thread that is hit while it holds a lock which the end of a generation needs holds it for good:
- * what was not written yet stays unwritten then (crash.c), here all of the trace. Sections with
- * such locks are short, so that happens to few. */
-static void hit_at_any_moment(void **state)
-{
-    static const int numbers[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE};
-    unsigned lost = 0;
-    (void)state;
-#ifdef BASE_TSAN /* which takes a thread in the middle of a switch for another one */
-    skip();
-#endif
-    for (unsigned round = 0; round < HITS; round++) {
-        char path[256];
-        trace_path(path, sizeof path, "hit", round);
-        pid_t pid = start(path, round, NULL, NULL);
-        victim_wait(news, pid);
-        usleep(victim_random(20000));
-        /* M threads have SIGABRT blocked: it is the process's then. */
-        int number = numbers[victim_random(4)];
-        pid_t thread = number == SIGABRT ? pid : choose_thread(pid);
-        assert_int_equal(syscall(SYS_tgkill, pid, thread, number), 0);
-        int status = wait_for(pid);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == number);
-        if (is_empty(path))
-            lost++;
-        else
-            (void)count_runs(path, 0);
-    }
-    assert_in_range(lost, 0, HITS / 4);
-}
-
 /* ---- Handlers of the program ---- */
 
 static void on_fault(int number)
@@ -399,7 +336,6 @@ int main(void)
         cmocka_unit_test(a_failure_dumps_the_recorder),
         cmocka_unit_test(test_exit),
         cmocka_unit_test(test_return_from_main),
-        cmocka_unit_test(hit_at_any_moment),
         cmocka_unit_test(a_handler_of_the_program_is_called_behind),
         cmocka_unit_test(handlers_are_as_before_when_the_runtime_has_ended),
         cmocka_unit_test(an_overflow_names_the_goroutine_and_its_stack),

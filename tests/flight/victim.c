@@ -32,8 +32,11 @@ static void child(void *arg)
 {
     const spawner *s = arg;
     uint64_t goid = weft_goid();
-    atomic_store_release(&news->started[s->index].generation, s->generation);
-    atomic_store_release(&news->started[s->index].goid, goid);
+    const weft_tracer *tracer = weft_tracer_default(); /* NULL: it ends */
+    if (tracer && weft_trace_generation(tracer)) {     /* else the trace has ended */
+        atomic_store_release(&news->started[s->index].generation, s->generation);
+        atomic_store_release(&news->started[s->index].goid, goid);
+    }
     atomic_store_relaxed(&news->ready, 1);
     (void)weft_chan_send(s->done, &goid);
 }

@@ -22,9 +22,10 @@ typedef struct victim_news {
         uint64_t goid;       /* of a goroutine that has started running */
         uint64_t generation; /* in this one or a later one */
     } started[VICTIM_SPAWNERS];
-    uint64_t ready; /* it is at work */
-    uint64_t extra; /* goid of the extra goroutine */
-    uint64_t leave; /* set: the main goroutine returns */
+    uint64_t before[VICTIM_SPAWNERS]; /* goids, for the test's own use */
+    uint64_t ready;                   /* it is at work */
+    uint64_t extra;                   /* goid of the extra goroutine */
+    uint64_t leave;                   /* set: the main goroutine returns */
 } victim_news;
 
 typedef struct victim_plan {
