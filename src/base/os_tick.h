@@ -53,8 +53,8 @@ void os_signal_stack_set(void *low, size_t size);
 /* Takes it away, if it is that one. */
 void os_signal_stack_clear(const void *low);
 
-/* Sends a signal once more: `info` is what a handler got for it, `tid` its thread, which need not be
- * there any more. It looks as before, but that it was queued (SI_QUEUE). Async-signal-safe. */
+/* Sends a signal once more: `info` is what a handler got for it, `tid` its thread, which need not
+ * be there any more. It looks as before, but that it was queued (SI_QUEUE). Async-signal-safe. */
 void os_signal_repeat(uint64_t tid, const void *info);
 
 /* Where a signal's thread was. context: the handler's third argument. */
