@@ -7,13 +7,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sched/net_address.h"
 #include "sched/net_op.h"
+#include "sched/sigpipe.h"
 #include "weft/resolve.h"
 
 /* ---- System calls ---- */
@@ -36,25 +35,18 @@ SYS ssize_t sys_send(int fd, const void *data, size_t size)
     return n < 0 ? -errno : n;
 }
 
-/* A pipe has no MSG_NOSIGNAL. SIGPIPE is blocked meanwhile, and taken back if this call raised it.
- */
 SYS ssize_t sys_write_pipe(int fd, const void *data, size_t size)
 {
-    sigset_t pipe_only, old, pending;
+    struct sigpipe_hold hold;
     ssize_t n;
 
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &old);
-    sigpending(&pending);
+    sigpipe_block(&hold);
     do
         n = write(fd, data, size);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         n = -errno;
-    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe_only, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    sigpipe_unblock(&hold, n);
     return n;
 }
 

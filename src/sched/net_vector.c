@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "sched/net_op.h"
+#include "sched/sigpipe.h"
 #include "weft/socket.h"
 
 /* ---- System calls ---- */
@@ -28,13 +29,20 @@ SYS ssize_t sys_send_pieces(int fd, struct iovec *pieces, size_t count)
     return n < 0 ? -errno : n;
 }
 
+/* Older kernels raise SIGPIPE. */
 SYS ssize_t sys_sendfile(int fd, int file, off_t *offset, size_t size)
 {
+    struct sigpipe_hold hold;
     ssize_t n;
+
+    sigpipe_block(&hold);
     do
         n = sendfile(fd, file, offset, size);
     while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
+    if (n < 0)
+        n = -errno;
+    sigpipe_unblock(&hold, n);
+    return n;
 }
 
 /* ---- Where a gathered write is ---- */

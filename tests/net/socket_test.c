@@ -363,6 +363,20 @@ static void reset_in_mid_reply_ends_the_waiting_writer(void)
     weft_conn_close(p.a);
 }
 
+/* The process has no handler: the signal would end it. */
+static void file_for_a_peer_that_reads_no_more_raises_no_signal(void)
+{
+    struct pair p = unix_pair(false);
+    FILE *file = tmpfile();
+
+    CHECK_EQ(fwrite(source, 1, sizeof source, file), sizeof source);
+    CHECK_EQ(fflush(file), 0);
+    CHECK_EQ(weft_conn_shutdown_read(p.b), 0);
+    CHECK_EQ(weft_conn_sendfile(p.a, fileno(file), 0, sizeof source), -EPIPE);
+    fclose(file);
+    pair_close(p);
+}
+
 ON_ALL_PROCS(stream_over_an_abstract_name)
 ON_ALL_PROCS(stream_over_a_path)
 ON_ALL_PROCS(path_that_is_none_is_refused)
@@ -377,6 +391,7 @@ ON_ALL_PROCS(pieces_are_written_whole)
 ON_ALL_PROCS(file_is_sent_up_to_its_end)
 ON_ALL_PROCS(options_are_those_of_the_socket)
 ON_ALL_PROCS(reset_in_mid_reply_ends_the_waiting_writer)
+ON_ALL_PROCS(file_for_a_peer_that_reads_no_more_raises_no_signal)
 
 int main(void)
 {
@@ -395,6 +410,7 @@ int main(void)
         TEST(file_is_sent_up_to_its_end),
         TEST(options_are_those_of_the_socket),
         TEST(reset_in_mid_reply_ends_the_waiting_writer),
+        TEST(file_for_a_peer_that_reads_no_more_raises_no_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
