@@ -50,6 +50,7 @@ benchmark() {
 }
 benchmark -t ping,set,get,incr,lpush,rpush,lpop,rpop,lrange_100,mset
 benchmark -P 16 -r 10000 -t set,get,incr,lpush
+benchmark -P 4 -d 4096 -r 1000 -t set,get
 
 expect OK flushall
 expect 0 dbsize
