@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,16 +85,32 @@ static struct watched *find(const struct stat *about)
     return NULL;
 }
 
-/* Where the foremost descriptor of each file stands, in places, by the number of the file. */
+/* The position of a descriptor, as the kernel tells it; negative if it is closed by now. */
+static int64_t place_of(const char *fd)
+{
+    char path[64];
+    long long at = -1;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%.20s", fd);
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "pos: %lld", &at) != 1)
+        at = -1;
+    if (file)
+        fclose(file);
+    return at;
+}
+
+/* Where the foremost descriptor of each file stands, in places, by the number of the file. They are
+ * not used themselves, only named: readers may close them meanwhile. */
 static void find_places(int64_t *places)
 {
     struct dirent *entry;
     DIR *all = opendir("/proc/self/fd");
     while (all && (entry = readdir(all))) {
+        char path[64];
         struct stat about;
-        int fd = atoi(entry->d_name);
-        struct watched *file = fstat(fd, &about) == 0 ? find(&about) : NULL;
-        int64_t at = file ? lseek(fd, 0, SEEK_CUR) : -1;
+        snprintf(path, sizeof path, "/proc/self/fd/%.20s", entry->d_name);
+        struct watched *file = stat(path, &about) == 0 ? find(&about) : NULL;
+        int64_t at = file ? place_of(entry->d_name) : -1;
         if (file && at > places[file - progress.files])
             places[file - progress.files] = at;
     }
