@@ -26,6 +26,8 @@ struct cli_input {
     bool counts;    /* it is no file: progress is what was read */
     bool ended;     /* fd is at its end */
     bool in_stream; /* what was begun is not complete: an end here is a cut */
+    bool cut;       /* and that is what happened */
+    int status;     /* why unpacking cannot go on */
     enum cli_packing packing;
     size_t at, size; /* packed bytes in chunk that were not used yet */
 #if WEFT_WITH_ZLIB
@@ -202,28 +204,43 @@ static int fill(struct cli_input *input)
     return 0;
 }
 
+/* Says why unpacking cannot go on. */
+static int complain(const struct cli_input *input, int status)
+{
+    if (status == -EBADMSG)
+        cli_message("%s: the compressed data is %s\n", input->name,
+                    input->cut ? "cut off" : "damaged");
+    return status;
+}
+
+/* Some unpacked bytes; none at the end, or when *status is set. */
+static size_t unpack(struct cli_input *input, void *data, size_t size, int *status)
+{
+    size_t made = 0;
+    while (made == 0) {
+        *status = fill(input);
+        bool over = input->at == input->size && input->ended;
+        if (*status || (over && !input->in_stream))
+            break;
+        *status =
+            (input->packing == CLI_GZIP ? unpack_gzip : unpack_zstd)(input, data, size, &made);
+        input->cut = over && !made && !*status;
+        if (input->cut)
+            *status = -EBADMSG;
+        if (*status)
+            break;
+    }
+    return made;
+}
+
+/* What was sound is given before the failure. */
 ptrdiff_t cli_input_read(void *context, void *data, size_t size)
 {
     struct cli_input *input = context;
     if (input->packing == CLI_PLAIN)
         return read_plain(input, data, size);
-    for (;;) {
-        size_t made = 0;
-        int status = fill(input);
-        bool over = input->at == input->size && input->ended;
-        if (status == 0 && over && !input->in_stream)
-            return 0;
-        if (status == 0)
-            status =
-                (input->packing == CLI_GZIP ? unpack_gzip : unpack_zstd)(input, data, size, &made);
-        if (status == 0 && made)
-            return (ptrdiff_t)made;
-        if (status == -EBADMSG || over)
-            cli_message("%s: the compressed data is %s\n", input->name,
-                        over ? "cut off" : "damaged");
-        if (status || over)
-            return status ? status : -EBADMSG;
-    }
+    size_t made = input->status ? 0 : unpack(input, data, size, &input->status);
+    return made || !input->status ? (ptrdiff_t)made : complain(input, input->status);
 }
 
 void cli_input_free(void *context)

@@ -4,30 +4,11 @@
  * from any other. The first two bytes say how much of the input is the state; the rest is the trace
  * from there on, behind a header.
  */
-#include <stdint.h>
+#include "input.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 #include "reader/index_state.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-typedef struct {
-    const uint8_t *data;
-    size_t left;
-} input;
-
-static ptrdiff_t read_input(void *context, void *data, size_t size)
-{
-    input *in = context;
-    if (size > in->left)
-        size = in->left;
-    if (size)
-        memcpy(data, in->data, size);
-    in->data += size;
-    in->left -= size;
-    return (ptrdiff_t)size;
-}
 
 /* What a state is put as must be taken as the same again. */
 static void round_trip(const struct reader_order *order, const struct reader_progress *progress)
@@ -57,12 +38,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data += 2;
     size -= 2;
     state_size = state_size < size ? state_size : size;
-    input in = {header, sizeof header};
+    struct fuzz_input in = {header, sizeof header};
     weft_reader *reader;
     weft_event event;
-    if (weft_reader_open_callback(&reader, read_input, &in) != 0)
+    if (weft_reader_open_callback(&reader, fuzz_read, &in) != 0)
         abort();
-    in = (input){data + state_size, size - state_size};
+    in = (struct fuzz_input){data + state_size, size - state_size};
     struct reader_order order = {0};
     struct reader_progress progress;
     if (!reader_order_init(&order, &reader->budget))

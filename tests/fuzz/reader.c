@@ -1,38 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as a trace: the reader and the validator neither crash nor hang, whatever they are
  * asked. */
-#include <errno.h>
-#include <stdint.h>
+#include "input.h"
+
 #include <stdlib.h>
-#include <string.h>
-#include <weft/reader.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-typedef struct {
-    const uint8_t *data;
-    size_t left;
-} input;
-
-static ptrdiff_t read_input(void *context, void *data, size_t size)
-{
-    input *in = context;
-    if (size > in->left)
-        size = in->left;
-    memcpy(data, in->data, size);
-    in->data += size;
-    in->left -= size;
-    return (ptrdiff_t)size;
-}
-
-/* Keeps a value alive, so that the bytes behind it are really read. */
-static void touch(weft_text text)
-{
-    static volatile char sink;
-    for (size_t i = 0; i < text.size; i++)
-        sink = text.data[i];
-    (void)sink;
-}
 
 static void touch_stack(const weft_reader *reader, weft_stack stack)
 {
@@ -41,8 +12,8 @@ static void touch_stack(const weft_reader *reader, weft_stack stack)
         weft_frame frame;
         if (weft_reader_stack_frame(reader, stack, i, &frame) != 0)
             abort();
-        touch(weft_reader_string(reader, frame.function));
-        touch(weft_reader_string(reader, frame.file));
+        fuzz_touch(weft_reader_string(reader, frame.function));
+        fuzz_touch(weft_reader_string(reader, frame.file));
     }
 }
 
@@ -50,8 +21,8 @@ static void touch_event(const weft_reader *reader, const weft_event *event)
 {
     touch_stack(reader, event->stack);
     touch_stack(reader, event->resource_stack);
-    touch(weft_reader_string(reader, event->name));
-    touch(weft_reader_string(reader, event->message));
+    fuzz_touch(weft_reader_string(reader, event->name));
+    fuzz_touch(weft_reader_string(reader, event->message));
     for (size_t i = 0; i < event->argc; i++)
         weft_event_arg_name(event, i);
     if (event->kind == WEFT_EVENT_SYNC) {
@@ -61,7 +32,7 @@ static void touch_event(const weft_reader *reader, const weft_event *event)
             weft_batch batch;
             if (weft_reader_batch(reader, i, &batch) != 0)
                 abort();
-            touch((weft_text){batch.data, batch.size});
+            fuzz_touch((weft_text){batch.data, batch.size});
         }
     }
 }
@@ -79,11 +50,11 @@ static void configure(weft_reader *reader, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    input in = {data, size};
+    struct fuzz_input in = {data, size};
     weft_reader *reader = NULL;
     weft_validator *validator = NULL;
     weft_event event;
-    int status = weft_reader_open_callback(&reader, read_input, &in);
+    int status = weft_reader_open_callback(&reader, fuzz_read, &in);
     if (status == 0)
         configure(reader, size);
     if (status == 0 && weft_validator_new(&validator, reader) != 0)

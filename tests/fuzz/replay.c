@@ -2,6 +2,10 @@
 /*
  * Stands in for libFuzzer where a target is only tested: passes every file of the corpus folders to
  * the target, and then a fixed number of mutations of each, the same in every run.
+ *
+ *   NAME FOLDER…   that
+ *   NAME FILE…     passes each file as it is, to see what a fuzzer has found
+ *   NAME           passes the standard input: what afl-fuzz runs, if nothing else is to be had
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -65,45 +69,49 @@ static size_t mutate(uint8_t *data, size_t size)
     return size;
 }
 
-static size_t replay_file(const char *path)
+static uint8_t original[INPUT_LIMIT], changed[INPUT_LIMIT];
+
+/* Passes a file, and a number of mutations of it. Returns 1 if there is such a file. */
+static size_t replay_file(FILE *file, int mutations)
 {
-    static uint8_t original[INPUT_LIMIT], changed[INPUT_LIMIT];
-    FILE *file = fopen(path, "rb");
     if (!file)
         return 0;
     size_t size = fread(original, 1, sizeof original, file);
     fclose(file);
     pass(original, size);
-    for (int i = 0; i < MUTATIONS; i++) {
+    for (int i = 0; i < mutations; i++) {
         memcpy(changed, original, size);
         pass(changed, mutate(changed, size));
     }
     return 1;
 }
 
-static size_t replay_folder(const char *path)
+static size_t replay(const char *path)
 {
     size_t files = 0;
     DIR *folder = opendir(path);
     struct dirent *entry;
-    while (folder && (entry = readdir(folder))) {
+    if (!folder)
+        return replay_file(fopen(path, "rb"), 0);
+    while ((entry = readdir(folder))) {
         char name[4096];
         if (entry->d_name[0] == '.')
             continue;
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        files += replay_file(name);
+        files += replay_file(fopen(name, "rb"), MUTATIONS);
     }
-    if (folder)
-        closedir(folder);
+    closedir(folder);
     return files;
 }
 
 int main(int argc, char **argv)
 {
     size_t files = 0;
+    if (argc == 1)
+        return !replay_file(stdin, 0);
     pass((const uint8_t *)"", 0);
     for (int i = 1; i < argc; i++)
-        files += replay_folder(argv[i]);
-    printf("%zu inputs, %d mutations of each\n", files, MUTATIONS);
+        files += replay(argv[i]);
+    printf("%zu inputs\n", files);
     return files ? 0 : 1;
 }
