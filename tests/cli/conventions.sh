@@ -15,6 +15,7 @@ WEFT_FLIGHT=flight WEFT_PROCS=2 "$program" >/dev/null
 "$tool" raw whole.trace >whole.text
 head -c $(($(wc -c <whole.trace) * 2 / 3)) whole.trace >cut
 head -c 100 flight >cut_flight
+head -c 10 whole.trace >cut_head # what ends between two events is fine for raw
 head -n 20 whole.text >cut.text
 echo "Nonsense dt=1" >>cut.text
 sql=
@@ -44,6 +45,7 @@ input() {
     case $1 in
     recover) [ "$2" = whole ] && echo flight || echo cut_flight ;;
     raw--assemble) [ "$2" = whole ] && echo whole.text || echo cut.text ;;
+    raw) [ "$2" = whole ] && echo whole.trace || echo cut_head ;;
     *) [ "$2" = whole ] && echo whole.trace || echo cut ;;
     esac
 }
