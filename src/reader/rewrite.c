@@ -118,25 +118,23 @@ static void put_samples(struct table *table, const struct reader_generation *gen
     table_flush(table);
 }
 
-/* The clocks as they were at a time that is not before the batch's. */
+/*
+ * The clocks as they were read, which may have been before the batch's time: the difference wraps,
+ * as readers' sums do. (Clocks at the batch's time would have to be made up, and could be later
+ * than those of the next generation, which are read when that begins, before the last events of
+ * this one.)
+ */
 static void put_clock(struct table *table, const struct reader_generation *gen)
 {
-    struct reader_clock clock = gen->clock;
+    const struct reader_clock *clock = &gen->clock;
     if (gen->version >= 25) {
         *table->at++ = WIRE_EV_FREQUENCY;
         table_number(table, gen->frequency);
-        if (clock.units < table->time) {
-            uint64_t later = (uint64_t)reader_time(gen->unit, table->time - clock.units);
-            clock.units = table->time;
-            clock.mono += later;
-            clock.sec += (clock.nsec + later) / 1000000000;
-            clock.nsec = (clock.nsec + later) % 1000000000;
-        }
         *table->at++ = WIRE_EV_CLOCK_SNAPSHOT;
-        table_number(table, clock.units - table->time);
-        table_number(table, clock.mono);
-        table_number(table, clock.sec);
-        table_number(table, clock.nsec);
+        table_number(table, clock->units - table->time);
+        table_number(table, clock->mono);
+        table_number(table, clock->sec);
+        table_number(table, clock->nsec);
     } else {
         table_number(table, gen->frequency); /* the tag that opens the batch is the entry's */
     }

@@ -44,6 +44,7 @@ struct exact {
     READER_VEC(uint64_t) bases;       /* sequence numbers at the cut */
     struct reader_map stack_of;       /* goroutine → its last stack in this generation */
     uint64_t collector;               /* the collector's events that were left out */
+    bool begun;                       /* the sync of a generation has been read */
     bool open;                        /* a generation is being written */
     bool cut;                         /* it is the one that is cut */
     bool cut_first;                   /* … and the first of the trace: ranges tell themselves */
@@ -67,6 +68,7 @@ static int new_generation(struct exact *exact)
 {
     const struct reader_generation *gen = &exact->reader->gen;
     exact->positions.count = 0;
+    exact->begun = true;
     exact->seen = 0;
     exact->last_wire = UINT64_MAX;
     reader_map_clear(&exact->stack_of);
@@ -371,8 +373,11 @@ static int skip_events(struct exact *exact)
 static int begin_cut(struct exact *exact)
 {
     const weft_reader *reader = exact->reader;
-    if (exact->seen == 0)
+    if (exact->seen == 0) {
+        if (exact->begun) /* the sync before the cut is that of its generation */
+            open_generation(exact, 0);
         return 0;
+    }
     exact->cut = true;
     exact->cut_first = reader_order_in_first(&reader->order);
     uint64_t units = cut_units(exact);

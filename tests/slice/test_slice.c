@@ -178,6 +178,63 @@ static void what_a_reader_rejects_is_refused(void **state)
     free(next.bytes.data);
 }
 
+/* -------- exactly -------- */
+
+#define CLOCK(gen, time, nsec)                                                                     \
+    "EventBatch gen=" gen " m=" NO_ID " time=" time " size=auto\nSync\n"                           \
+    "Frequency freq=1000000000\nClockSnapshot dt=0 mono=" time " sec=1 nsec=" nsec "\n"
+#define STREAM(gen, time)                                                                          \
+    "EventBatch gen=" gen " m=7 time=" time " size=auto\n"                                         \
+    "ProcStatus dt=1 p=0 pstatus=1\nGoStatus dt=1 g=1 m=7 gstatus=2\n"
+
+/* The second generation's clocks are read at 1300, before the last event of the first, at 1402. */
+static const char overlapping[] = "Trace Go1.26\n" CLOCK("1", "1000", "0") STREAM(
+    "1", "1100") "HeapAlloc dt=100 heapalloc_value=1\nHeapAlloc dt=200 heapalloc_value=2\n" END
+    CLOCK("2", "1300", "300") STREAM("2", "1450") "HeapAlloc dt=1 heapalloc_value=3\n" END;
+
+/* The exact slice of that, which the strict validator takes; how many heap sizes it has. */
+static unsigned slice_exactly(const char *name, int64_t from, int64_t to)
+{
+    struct table_input whole = {0}, part = {0};
+    weft_reader_error error;
+    weft_reader *reader;
+    weft_validator *validator;
+    weft_complaint complaint;
+    weft_event event;
+    unsigned sizes = 0;
+    make(&whole, overlapping);
+    if (weft_slice_exact(table_open_view, &whole, from, to, memory_write, &part.bytes, NULL,
+                         &error) != 0)
+        fail_msg("%s: %s", error.rule, error.message);
+    leave(name, &part.bytes);
+    assert_int_equal(table_open_view(&part, &reader), 0);
+    assert_int_equal(weft_validator_new(&validator, reader), 0);
+    while (weft_reader_next(reader, &event) == 1) {
+        if (weft_validator_event(validator, &event, &complaint) != 0)
+            fail_msg("%s: %s", complaint.rule, complaint.message);
+        sizes += event.kind == WEFT_EVENT_METRIC;
+    }
+    assert_string_equal(weft_reader_error_get(reader)->message, "");
+    weft_validator_free(validator);
+    weft_reader_free(reader);
+    free(whole.bytes.data);
+    free(part.bytes.data);
+    return sizes;
+}
+
+static void a_cut_behind_the_next_generations_clocks_keeps_their_order(void **state)
+{
+    (void)state;
+    assert_int_equal(slice_exactly("behind_clocks", 1350, 2000), 2);
+}
+
+static void a_cut_between_a_sync_and_its_first_event_takes_the_generation(void **state)
+{
+    (void)state;
+    assert_int_equal(slice_exactly("behind_sync", 1050, 2000), 3);
+    assert_int_equal(slice_exactly("behind_last_sync", 1440, 2000), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +244,8 @@ int main(void)
         cmocka_unit_test(segments_are_put_together_again),
         cmocka_unit_test(what_is_not_one_run_is_refused),
         cmocka_unit_test(what_a_reader_rejects_is_refused),
+        cmocka_unit_test(a_cut_behind_the_next_generations_clocks_keeps_their_order),
+        cmocka_unit_test(a_cut_between_a_sync_and_its_first_event_takes_the_generation),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
