@@ -90,11 +90,13 @@ static void file_open(void)
     stay();
 }
 
+/* Of a file that the kernel does not have in memory. */
 static void file_read(void)
 {
     char byte;
-    CHECK_EQ(weft_file_read(-1, &byte, 1), -EBADF);
-    stay();
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    CHECK_EQ(weft_file_read(fd, &byte, 1), 1);
+    close(fd);
 }
 
 static void file_pwrite(void)
@@ -188,6 +190,7 @@ static void test_io_is_in_the_trace_with_reason_and_stack(void **state)
 
 int main(void)
 {
+    setenv("WEFT_FILES", "threads", 1); /* the kernel may refuse the other way */
     const struct CMUnitTest tests[] = {TEST(io_is_in_the_trace_with_reason_and_stack)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
