@@ -122,10 +122,11 @@ static inline bool frame_is(const weft_reader *reader, weft_stack stack, size_t 
            text_is(reader, frame.function, name);
 }
 
-/* The first frame from i on that is of that function, among the next three; or -1. */
-static inline int find_frame(const weft_reader *reader, weft_stack stack, int i, const char *name)
+/* The first frame from i on that is of that function, among the next n; or -1. */
+static inline int find_frame(const weft_reader *reader, weft_stack stack, int i, int n,
+                             const char *name)
 {
-    for (int k = i; k < i + 3; k++)
+    for (int k = i; k < i + n; k++)
         if (frame_is(reader, stack, (size_t)k, name))
             return k;
     return -1;
@@ -139,8 +140,8 @@ static inline bool is_held_up_by(const weft_reader *reader, weft_stack stack,
     if (!s->function)
         return true;
     bool blocking = frame_is(reader, stack, 0, "weft_blocking_enter");
-    int top = find_frame(reader, stack, 0, s->function);
-    return top >= 0 && top <= blocking && find_frame(reader, stack, top + 1, s->name) > 0;
+    int top = find_frame(reader, stack, 0, blocking ? 6 : 1, s->function);
+    return top >= 0 && find_frame(reader, stack, top + 1, 3, s->name) > 0;
 }
 
 static inline void complain_about(struct situation *s, const weft_reader *reader,
