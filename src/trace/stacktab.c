@@ -3,8 +3,9 @@
  * Design. A stack is interned as raw program counters, which is all that an event pays for; what
  * functions, files and lines they are is found out when the generation is dumped, on the drainer,
  * and remembered across generations. In front of the generation's table each M has a small
- * direct-mapped cache: a stack seen before costs one hash and one comparison, and no line that
- * another M writes.
+ * direct-mapped cache: a stack seen before costs one sum and one comparison, and no line that
+ * another M writes. The place there is a sum of rotations, two cycles for each frame, where the
+ * table's hash waits for a multiplication of each pair; the comparison decides anyway.
  *
  * The cache holds pointers into the table of one generation. It is emptied at the first stack of
  * another, and used in sections only, so it never points into a table that was reset: that happens
@@ -19,16 +20,11 @@
 
 #include <string.h>
 
-/* With the header one page of 4 KiB. */
-#define CACHE_ENTRIES 255
+enum { CACHE_BITS = 8 };
 
 struct trace_stack_cache {
     uint64_t generation;
-    uint64_t reserved;
-    struct {
-        uint64_t hash;
-        const trace_map_entry *entry;
-    } at[CACHE_ENTRIES];
+    const trace_map_entry *at[1 << CACHE_BITS];
 };
 
 struct trace_stack_cache *trace_stack_cache_new(void)
@@ -44,9 +40,23 @@ void trace_stack_cache_free(struct trace_stack_cache *cache)
         base_pages_free(cache, sizeof *cache);
 }
 
-static inline unsigned cache_index(uint64_t hash)
+static inline unsigned cache_index(const uintptr_t *pcs, unsigned depth)
 {
-    return (unsigned)(((unsigned __int128)hash * CACHE_ENTRIES) >> 64);
+    uint64_t sum = depth;
+    for (unsigned i = 0; i < depth; i++)
+        sum = (sum << 11 | sum >> 53) + pcs[i];
+    return (unsigned)((sum * 0x9e3779b97f4a7c15u) >> (64 - CACHE_BITS)); /* Knuth's golden ratio */
+}
+
+/* In line: most stacks are short, and a call costs as much as comparing one. */
+static inline bool same_frames(const trace_map_entry *entry, const uintptr_t *pcs, unsigned depth)
+{
+    if (!entry || entry->size != depth * sizeof *pcs)
+        return false;
+    unsigned i = 0;
+    while (i < depth && entry->key[i] == pcs[i])
+        i++;
+    return i == depth;
 }
 
 static unsigned depth_limit(unsigned depth)
@@ -67,8 +77,8 @@ uint64_t trace_stack_intern(weft_tracer *tracer, uint64_t n, const uintptr_t *pc
 uint64_t weft_trace_stack(weft_trace_section *s, const uintptr_t *pcs, unsigned depth)
 {
     struct trace_stack_cache *cache = s->m->cache;
-    size_t size = depth_limit(depth) * sizeof *pcs;
-    if (!size)
+    depth = depth_limit(depth);
+    if (!depth)
         return 0;
     if (unlikely(!cache))
         return trace_stack_intern(s->tracer, s->generation, pcs, depth);
@@ -76,17 +86,16 @@ uint64_t weft_trace_stack(weft_trace_section *s, const uintptr_t *pcs, unsigned 
         memset(cache, 0, sizeof *cache);
         cache->generation = s->generation;
     }
-    uint64_t hash = base_hash(pcs, size);
-    unsigned i = cache_index(hash);
-    const trace_map_entry *entry = cache->at[i].entry;
-    if (likely(entry && cache->at[i].hash == hash && entry->size == size &&
-               memcmp(entry->key, pcs, size) == 0))
+    unsigned i = cache_index(pcs, depth);
+    const trace_map_entry *entry = cache->at[i];
+    if (likely(same_frames(entry, pcs, depth)))
         return entry->id;
-    entry = trace_map_intern(&trace_slot_of(s->tracer, s->generation)->stacks, hash, pcs, size);
+    size_t size = depth * sizeof *pcs;
+    entry = trace_map_intern(&trace_slot_of(s->tracer, s->generation)->stacks, base_hash(pcs, size),
+                             pcs, size);
     if (!entry)
         return 0;
-    cache->at[i].hash = hash;
-    cache->at[i].entry = entry;
+    cache->at[i] = entry;
     return entry->id;
 }
 
