@@ -601,7 +601,6 @@ static void look_for_stack(void *arg, weft_reader *reader, const weft_event *eve
                      text_agrees(reader, frame.function, "sit");
 }
 
-/* The reader tells a state again only where it was unknown, so each stream looks for itself. */
 static void a_blocked_goroutine_has_its_stack_in_every_generation(void)
 {
     steps = 0;
@@ -617,8 +616,9 @@ static void a_blocked_goroutine_has_its_stack_in_every_generation(void)
         trace_off();
         struct stacks found = {0};
         CHECK(!check_sink(&trace, look_for_stack, &found));
-        CHECK_EQ(found.described, 1);
-        CHECK_EQ(found.with_stack, 1);
+        CHECK(found.described > 0);
+        CHECK_EQ(found.described, found.generations - 1); /* several, where the machine is busy */
+        CHECK_EQ(found.with_stack, found.described);
         trace_done("blocked_for_long");
     }
     weft_chan_close(chan);
