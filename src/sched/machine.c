@@ -102,10 +102,12 @@ int machine_try_adopt(struct m *m)
 void machine_adopt(struct m *m)
 {
     int error = machine_try_adopt(m);
-    if (error)
-        fatal("a thread of the runtime cannot begin: %s",
-              error == -ENOMEM ? "no memory for its trace buffers"
-                               : "the bounds of its stack are unknown");
+    if (!error)
+        return;
+    machine_set_self(m); /* whoever waits for m is told that it fails (crash.c) */
+    fatal("a thread of the runtime cannot begin: %s", error == -ENOMEM
+                                                          ? "no memory for its trace buffers"
+                                                          : "the bounds of its stack are unknown");
 }
 
 void machine_disown(struct m *m)
@@ -119,8 +121,9 @@ void machine_disown(struct m *m)
 struct m *machine_new_service(void)
 {
     lock_acquire(&sched.lock);
-    struct m *m = machine_new_locked();
-    m->service = true;
+    struct m *m = machine_try_new_locked();
+    if (m)
+        m->service = true;
     lock_release(&sched.lock);
     return m;
 }

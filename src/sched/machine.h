@@ -37,7 +37,8 @@ void machine_set_self(struct m *m);
 /* Undoes it. */
 void machine_disown(struct m *m);
 
-/* An M record for a thread of the runtime that runs no goroutines. */
+/* An M record for a thread of the runtime that runs no goroutines. NULL: no memory, or the limit.
+ */
 struct m *machine_new_service(void);
 
 /* At the end of the runtime, with sched.ending set: wakes the Ms that sleep, and joins every thread

@@ -14,6 +14,8 @@
  */
 #include "sched/sysmon.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/thread.h"
 #include "sched/crash.h"
@@ -201,7 +203,8 @@ int sysmon_start(void)
 {
     sysmon.stop = 0;
     sysmon.note.word = 0;
-    return base_thread_start(&sysmon.thread, "weft-sysmon", sysmon_main, machine_new_service());
+    struct m *m = machine_new_service();
+    return m ? base_thread_start(&sysmon.thread, "weft-sysmon", sysmon_main, m) : -ENOMEM;
 }
 
 void sysmon_wake(void)

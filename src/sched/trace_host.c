@@ -27,10 +27,10 @@ static struct m *tracer_m;
 static weft_trace_m *thread_start(void *context)
 {
     (void)context;
-    struct m *m = machine_new_service();
     struct g *g = goroutine_new_system();
-    if (!g)
-        fatal("no memory for the tracer's goroutine");
+    struct m *m = g ? machine_new_service() : NULL;
+    if (!m)
+        return NULL;
     atomic_store_relaxed(&g->status, G_SYSCALL);
     atomic_store_relaxed(&g->m, m);
     m->g = g;
