@@ -77,6 +77,18 @@ WEFT_API int weft_context_wait(weft_context *context);
  * memory is refused. Goroutines only. */
 WEFT_API weft_chan *weft_context_done(weft_context *context);
 
+/*
+ * Calls fn(arg) on a goroutine of its own when the context ends, or at once if it has ended: to
+ * close a connection, say, which has to end with it. If the runtime ends first it is not called.
+ * NULL: memory is refused. The result is given up by weft_after_stop(), in any case and once; it
+ * may outlive the context. weft_context_after() is for goroutines only.
+ */
+typedef struct weft_after weft_after;
+WEFT_API weft_after *weft_context_after(weft_context *context, void (*fn)(void *arg), void *arg);
+
+/* 1: fn will not be called; 0: it was, or is about to be. Does not wait for it. Any thread. */
+WEFT_API int weft_after_stop(weft_after *after);
+
 /* Makes it (NULL: none) the caller's current context and returns the one before. It must not be
  * freed meanwhile. A new goroutine begins without one, but for those of a scope (weft/scope.h). */
 WEFT_API weft_context *weft_context_enter(weft_context *context);

@@ -33,6 +33,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "sched/after.h"
 #include "sched/chan_ops.h"
 
 struct weft_context {
@@ -48,8 +49,10 @@ struct weft_context {
     weft_context *children;        /* lock: lock */
     weft_context *next, *previous; /* lock: the parent's; off its list: of who ends it */
     bool listed;                   /* lock: the parent's */
+    weft_after *afters;            /* lock: lock */
     weft_chan *done;               /* lock: lock */
-    struct wait_timer timer;       /* of done */
+    bool timed;                    /* lock: lock; the timer was started */
+    struct wait_timer timer;       /* of done and afters: nobody else waits for the deadline */
 };
 
 static __thread weft_context *thread_context;
@@ -75,7 +78,12 @@ static bool is_late(const weft_context *context)
     return context->deadline != WEFT_NEVER && context->deadline <= timer_now();
 }
 
-static void release(weft_context *context)
+void context_hold(weft_context *context)
+{
+    atomic_add_relaxed(&context->refs, 1);
+}
+
+void context_release(weft_context *context)
 {
     /* Acquire-release: whoever frees it comes after every other user. */
     while (context && atomic_sub_acqrel(&context->refs, 1) == 1) {
@@ -182,10 +190,20 @@ static void take_children(weft_context *context, weft_context **list)
     }
 }
 
+static weft_after *take_afters(weft_context *context)
+{
+    weft_after *list = context->afters;
+    for (weft_after *after = list; after; after = after->next)
+        after->listed = false;
+    context->afters = NULL;
+    return list;
+}
+
 /* Ends one context; its children are added to *list. */
 static void end_one(struct m *m, weft_context *context, int error, int cause, weft_context **list)
 {
     struct context_watch *claimed = NULL;
+    weft_after *afters = NULL;
     weft_chan *done = NULL;
     lock_acquire(&context->lock);
     if (!context->error) {
@@ -195,6 +213,7 @@ static void end_one(struct m *m, weft_context *context, int error, int cause, we
         atomic_store_release(&context->error, error); /* pairs with weft_context_error() */
         claimed = claim_watches(context);
         take_children(context, list);
+        afters = take_afters(context);
         done = context->done;
     }
     lock_release(&context->lock);
@@ -202,6 +221,7 @@ static void end_one(struct m *m, weft_context *context, int error, int cause, we
     end_waits(m, claimed, error); /* X4 */
     if (done)
         chan_close(m, done);
+    after_start_all(m, afters);
 }
 
 /* Ends it and all below it. m may be NULL. */
@@ -213,7 +233,7 @@ static void end_tree(struct m *m, weft_context *context, int error, int cause)
         weft_context *child = list;
         list = child->next;
         end_one(m, child, error, cause, &list);
-        release(child);
+        context_release(child);
     }
 }
 
@@ -316,7 +336,7 @@ void weft_context_free(weft_context *context)
     leave_parent(context);    /* X3 */
     end_tree(m, context, -ECANCELED, -ECANCELED);
     wait_timer_stop(&context->timer);
-    release(context);
+    context_release(context);
     rt_exit_any(m);
 }
 
@@ -348,7 +368,7 @@ void *weft_context_value(const weft_context *context, const void *key)
     return NULL;
 }
 
-/* ---- The channel of its end ---- */
+/* ---- Its end as a channel, and what follows it ---- */
 
 static weft_context *context_of_timer(struct wait_timer *timer)
 {
@@ -366,18 +386,59 @@ static void deadline_run(struct m *m, struct wait_timer *timer, struct g_list *r
     (void)ready;
     weft_context *context = context_of_timer(timer);
     end_tree(m, context, -ETIMEDOUT, -ETIMEDOUT);
-    release(context);
+    context_release(context);
+}
+
+/* Somebody is to be told when the deadline has come. The lock is held. */
+static void start_timer(struct m *m, weft_context *context)
+{
+    if (context->timed || context->error || context->deadline == WEFT_NEVER)
+        return;
+    context->timed = true;
+    context->timer.due = deadline_due;
+    context->timer.run = deadline_run;
+    wait_timer_start(m, &context->timer, context->deadline);
 }
 
 /* The lock is held. */
 static void make_done(struct m *m, weft_context *context)
 {
     context->done = weft_chan_new(0, 0);
-    if (!context->done || context->error || context->deadline == WEFT_NEVER)
-        return;
-    context->timer.due = deadline_due;
-    context->timer.run = deadline_run;
-    wait_timer_start(m, &context->timer, context->deadline);
+    if (context->done)
+        start_timer(m, context);
+}
+
+bool context_add_after(struct m *m, weft_context *context, weft_after *after)
+{
+    lock_acquire(&context->lock);
+    bool alive = !context->error; /* X2 */
+    if (alive) {
+        after->next = context->afters;
+        if (after->next)
+            after->next->previous = after;
+        context->afters = after;
+        after->listed = true;
+        start_timer(m, context);
+    }
+    lock_release(&context->lock);
+    return alive;
+}
+
+bool context_remove_after(weft_context *context, weft_after *after)
+{
+    lock_acquire(&context->lock);
+    bool listed = after->listed;
+    if (listed) {
+        if (after->previous)
+            after->previous->next = after->next;
+        else
+            context->afters = after->next;
+        if (after->next)
+            after->next->previous = after->previous;
+        after->listed = false;
+    }
+    lock_release(&context->lock);
+    return listed;
 }
 
 weft_chan *weft_context_done(weft_context *context)

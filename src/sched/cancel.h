@@ -35,6 +35,15 @@ int64_t context_deadline_before(const struct weft_context *context, int64_t dead
 /* Ends it; m may be NULL. */
 void context_cancel(struct m *m, struct weft_context *context, int cause);
 
+/* A counted reference for who has to outlive the owner's. */
+void context_hold(struct weft_context *context);
+void context_release(struct weft_context *context);
+
+/* Puts a record on the context's list; false: the context has ended. Takes it off; false: the end
+ * has done so. */
+bool context_add_after(struct m *m, struct weft_context *context, struct weft_after *after);
+bool context_remove_after(struct weft_context *context, struct weft_after *after);
+
 /* 0, or what its end was. A deadline that nobody has noticed yet is not looked at. */
 int context_ended(const struct weft_context *context);
 

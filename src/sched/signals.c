@@ -53,6 +53,7 @@ struct subscription {
     uint64_t dropped;
     weft_chan *chan;       /* NULL: it ends the context */
     weft_context *context; /* NULL: it sends to the channel */
+    int ended_by;          /* the signal that is to end the context; 0: none */
 };
 
 static struct {
@@ -135,11 +136,11 @@ static void send(struct m *m, struct subscription *s, int number, uint32_t count
 }
 
 /* The first of its signals is the last (weft_signal_context). */
-static void end_context(struct m *m, struct subscription *s, int number)
+static void mark_ended(struct subscription *s, int number)
 {
     uint64_t set = s->signals;
     s->signals = 0;
-    context_cancel(m, s->context, number);
+    s->ended_by = number; /* for end_contexts() */
     for (int i = 1; i < NUMBERS; i++)
         if (set & bit_of(i))
             settle(i);
@@ -157,7 +158,7 @@ static void deliver_one(struct m *m, int number)
         if (s->chan)
             send(m, s, number, count);
         else
-            end_context(m, s, number);
+            mark_ended(s, number);
     }
 }
 
@@ -167,6 +168,32 @@ static void deliver(struct m *m)
         deliver_one(m, number);
 }
 
+/* The lock is held, and released meanwhile: what follows the end of a context may wait for a P. */
+static bool end_one_context(struct m *m)
+{
+    struct subscription *s = signals.all;
+    while (s && !s->ended_by)
+        s = s->next;
+    if (!s)
+        return false;
+    weft_context *context = s->context;
+    int number = s->ended_by;
+    s->ended_by = 0;
+    context_hold(context);
+    lock_release(&signals.lock);
+    context_cancel(m, context, number);
+    context_release(context);
+    lock_acquire(&signals.lock);
+    return true;
+}
+
+static void unlock(struct m *m)
+{
+    while (end_one_context(m))
+        ;
+    lock_release(&signals.lock);
+}
+
 static void *deliver_main(void *arg)
 {
     (void)arg;
@@ -174,7 +201,7 @@ static void *deliver_main(void *arg)
         (void)base_note_wait(&signals.arrival, -1);
         lock_acquire(&signals.lock);
         deliver(NULL);
-        lock_release(&signals.lock);
+        unlock(NULL);
     }
     return NULL;
 }
@@ -291,7 +318,7 @@ void signals_give_back(const struct signal_loan *loan)
  * goes on on the same thread. */
 static void leave(struct m *m)
 {
-    lock_release(&signals.lock);
+    unlock(m);
     rt_exit_any(m);
 }
 

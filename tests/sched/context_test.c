@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Contexts: the tree, and how every kind of wait ends with one. Names in brackets are of tests of
  * Go's context package, whose ideas these are. */
+#include <pthread.h>
+
 #include "sched/mutex.h"
 #include "sched/support.h"
 
@@ -465,6 +467,112 @@ ON_ALL_PROCS(a_cancel_races_with_hand_off)
 ON_ALL_PROCS(children_come_and_go_while_the_parent_ends)
 ON_ALL_PROCS(a_timer_of_done_races_with_free)
 
+/* ---- What follows the end ---- */
+
+static uint32_t followed; /* atomic */
+
+static void follow(void *arg)
+{
+    atomic_add_relaxed(&followed, (uint32_t)(uintptr_t)arg);
+}
+
+static void await_followed(uint32_t n)
+{
+    while (atomic_load_relaxed(&followed) != n)
+        weft_yield();
+}
+
+/* [AfterFuncCalledAfterCancel, AfterFuncCalledAfterTimeout, AfterFuncCalledImmediately] */
+static void a_function_follows_the_end(void)
+{
+    weft_context *parent = weft_context_new(NULL), *child = weft_context_new(parent);
+    weft_context *timed = weft_context_with_timeout(NULL, WEFT_MILLISECOND);
+    atomic_store_relaxed(&followed, 0);
+    weft_after *of_child = weft_context_after(child, follow, (void *)1);
+    weft_after *of_parent = weft_context_after(parent, follow, (void *)10);
+    weft_after *of_timed = weft_context_after(timed, follow, (void *)100);
+    await_followed(100);
+    weft_context_cancel(parent, 0);
+    await_followed(111);
+    weft_after *late = weft_context_after(child, follow, (void *)1000);
+    await_followed(1111);
+    CHECK_EQ(weft_after_stop(of_child) + weft_after_stop(of_parent), 0);
+    CHECK_EQ(weft_after_stop(of_timed) + weft_after_stop(late), 0);
+    weft_context_free(child);
+    weft_context_free(parent);
+    weft_context_free(timed);
+}
+
+/* [AfterFuncStop, AfterFuncNotCalledAfterStop] */
+static void a_stopped_function_is_not_called(void)
+{
+    weft_context *context = weft_context_new(NULL);
+    weft_after *after[3];
+    atomic_store_relaxed(&followed, 0);
+    for (uintptr_t i = 0; i < 3; i++)
+        after[i] = weft_context_after(context, follow, (void *)((uintptr_t)1 << i));
+    CHECK_EQ(weft_after_stop(after[1]), 1);
+    weft_context_free(context); /* ends it */
+    await_followed(5);
+    CHECK_EQ(weft_after_stop(after[0]), 0);
+    CHECK_EQ(weft_after_stop(after[2]), 0);
+}
+
+static void *cancel_on_thread(void *context)
+{
+    weft_context_cancel(context, 0);
+    return NULL;
+}
+
+/* More than can be posted, by a thread that has no P. */
+static void a_plain_thread_ends_many(void)
+{
+    enum { MANY = 1500 };
+    static weft_after *after[MANY];
+    weft_context *context = weft_context_new(NULL);
+    pthread_t thread;
+    atomic_store_relaxed(&followed, 0);
+    for (int i = 0; i < MANY; i++)
+        after[i] = weft_context_after(context, follow, (void *)1);
+    CHECK_EQ(pthread_create(&thread, NULL, cancel_on_thread, context), 0);
+    await_followed(MANY);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < MANY; i++)
+        CHECK_EQ(weft_after_stop(after[i]), 0);
+    weft_context_free(context);
+}
+
+static void cancel_soon(void *context)
+{
+    weft_yield();
+    weft_context_cancel(context, 0);
+}
+
+/* Either it was stopped or it is called, never both or neither. */
+static void a_stop_and_an_end_agree(void)
+{
+    uint32_t called = 0;
+    atomic_store_relaxed(&followed, 0);
+    for (int i = 0; i < ROUNDS(2000); i++) {
+        weft_context *context = weft_context_new(NULL);
+        weft_after *after = weft_context_after(context, follow, (void *)1);
+        go(cancel_soon, context);
+        for (int n = i % 7; n > 0; n--)
+            weft_yield();
+        called += 1 - (uint32_t)weft_after_stop(after);
+        CHECK_EQ(weft_context_wait(context), -ECANCELED);
+        await_followed(called);
+        weft_yield();
+        weft_context_free(context);
+    }
+    CHECK_EQ(atomic_load_relaxed(&followed), called);
+}
+
+ON_ALL_PROCS(a_function_follows_the_end)
+ON_ALL_PROCS(a_stopped_function_is_not_called)
+ON_ALL_PROCS(a_plain_thread_ends_many)
+ON_ALL_PROCS(a_stop_and_an_end_agree)
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +592,10 @@ int main(int argc, char **argv)
         TEST(a_cancel_races_with_hand_off),
         TEST(children_come_and_go_while_the_parent_ends),
         TEST(a_timer_of_done_races_with_free),
+        TEST(a_function_follows_the_end),
+        TEST(a_stopped_function_is_not_called),
+        TEST(a_plain_thread_ends_many),
+        TEST(a_stop_and_an_end_agree),
     };
     choose_tests(argc, argv);
     return cmocka_run_group_tests(tests, NULL, NULL);

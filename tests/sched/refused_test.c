@@ -248,6 +248,11 @@ static void timers(void)
     weft_sleep(10 * WEFT_MICROSECOND);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
 static void contexts(void)
 {
     weft_context *root = weft_context_new(NULL);
@@ -255,8 +260,11 @@ static void contexts(void)
     weft_context *value = weft_context_with_value(timed, &root, &timed);
     weft_context *detached = weft_context_detached(value);
     if (timed) {
+        weft_after *after = weft_context_after(timed, nothing, NULL);
         (void)weft_context_done(timed);
         CHECK(weft_context_wait(timed) != 0);
+        if (after)
+            (void)weft_after_stop(after);
     }
     weft_context_free(detached);
     weft_context_free(value);
