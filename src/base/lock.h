@@ -22,6 +22,7 @@
     X(COMMANDS)   /* tracer: queue of start, advance, stop requests */                             \
     X(SIGNALS)    /* subscriptions to signals */                                                   \
     X(PROCESS)    /* a child process: its number, its end */                                       \
+    X(FILE_SLOT)  /* files: submission to a ring */                                                \
     X(FILE_RING)  /* files: what a ring has done */                                                \
     X(POLL)       /* poller: registration of descriptors */                                        \
     X(POLL_DESC)  /* poller: one descriptor's waiters */                                           \

@@ -295,6 +295,8 @@ void attach_forget_stale(void)
 static int enter_runtime(struct m **out)
 {
     struct m *m = NULL;
+    if (!atomic_load_acquire(&sched.running)) /* pairs with start() */
+        return -EPERM;
     pthread_once(&key_once, make_key);
     int error = key_error;
     world_lock_outside();

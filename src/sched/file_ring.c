@@ -10,7 +10,8 @@
  *   F1. An operation is marked as done under ring->done_lock, with which its goroutine parks: it
  *       either sees the mark or is woken.
  *   F2. The lock for submission is only tried, outside the runtime, and nobody calls weft while
- *       holding it. Who finds all of them held uses a thread.
+ *       holding it. Who finds all of them held uses a thread. Only the end of the runtime waits for
+ *       it: a thread that is out in a submission then leaves it first.
  *   F3. Memory of an operation in flight belongs to the kernel. The runtime does not end before
  * they are done.
  *
@@ -43,9 +44,8 @@
 enum { RINGS = 4, TAKE = 32 };
 
 struct ring {
-    base_lock submit; /* rank LEAF; F2 */
-    base_lock done;   /* rank FILE_RING; F1 */
-    os_ring os;       /* submission: lock submit; what is done: lock done */
+    base_lock done; /* rank FILE_RING; F1 */
+    os_ring os;     /* submission: the slot's lock; what is done: lock done */
     struct poll_desc *event;
 };
 
@@ -59,15 +59,17 @@ struct operation {
 enum slot_state { EMPTY, BUSY, OPEN };
 
 struct slot {
-    uint32_t state; /* atomic: enum slot_state */
-    struct ring *ring;
+    base_lock lock;    /* rank FILE_SLOT; F2 */
+    uint32_t state;    /* atomic: enum slot_state; OPEN is written under lock */
+    struct ring *ring; /* lock: lock */
 };
 
 static struct {
     uint32_t allowed; /* atomic: cleared when the kernel refuses */
+    uint32_t run;     /* atomic: counts starts and ends of the runtime */
     uint32_t next;    /* atomic: where the next one looks first */
     struct slot slots[RINGS];
-} files;
+} files = {.slots = {[0 ... RINGS - 1] = {.lock = BASE_LOCK_INIT(FILE_SLOT)}}};
 
 /* ---- What is done ---- */
 
@@ -143,7 +145,6 @@ static struct ring *ring_new(void)
     struct ring *ring = calloc(1, sizeof *ring);
     if (!ring)
         return NULL;
-    lock_init(&ring->submit, BASE_RANK_LEAF);
     lock_init(&ring->done, BASE_RANK_FILE_RING);
     if (os_ring_init(&ring->os) != 0) {
         free(ring);
@@ -155,29 +156,48 @@ static struct ring *ring_new(void)
     return NULL;
 }
 
+/* Not if the runtime has ended meanwhile: its ring is of no use to the next one. */
+static void publish(struct slot *slot, struct ring *ring, uint32_t run)
+{
+    lock_acquire(&slot->lock);
+    if (atomic_load_relaxed(&files.run) == run) {
+        slot->ring = ring;
+        atomic_store_release(&slot->state, OPEN); /* pairs with take_slot() */
+    }
+    lock_release(&slot->lock);
+}
+
 /* Who comes first opens it; others do without it meanwhile. */
 static void slot_open(struct slot *slot)
 {
-    uint32_t empty = EMPTY;
+    uint32_t empty = EMPTY, run = atomic_load_relaxed(&files.run);
     if (!atomic_cas_acqrel(&slot->state, &empty, BUSY))
         return;
-    slot->ring = ring_new();
-    if (slot->ring)
-        atomic_store_release(&slot->state, OPEN); /* pairs with ring_take() */
+    struct ring *ring = ring_new();
+    if (ring)
+        publish(slot, ring, run);
     else
         atomic_store_relaxed(&files.allowed, 0); /* it will not be better next time */
 }
 
-/* One whose lock for submission is held now, or NULL (F2). */
-static struct ring *ring_take(void)
+static bool is_open(const struct slot *slot)
+{
+    return atomic_load_acquire(&slot->state) == OPEN; /* pairs with publish() */
+}
+
+/* An open one whose lock is held now, or NULL (F2). */
+static struct slot *take_slot(void)
 {
     uint32_t first = atomic_add_relaxed(&files.next, 1);
     for (uint32_t i = 0; i < RINGS; i++) {
         struct slot *slot = &files.slots[(first + i) % RINGS];
-        if (atomic_load_acquire(&slot->state) != OPEN) /* pairs with slot_open() */
+        if (!is_open(slot))
             slot_open(slot);
-        if (atomic_load_acquire(&slot->state) == OPEN && lock_try(&slot->ring->submit))
-            return slot->ring;
+        if (!is_open(slot) || !lock_try(&slot->lock))
+            continue;
+        if (is_open(slot)) /* file_ring_stop() has not come first */
+            return slot;
+        lock_release(&slot->lock);
     }
     return NULL;
 }
@@ -224,14 +244,15 @@ bool file_ring_do(const void *frame, uintptr_t pc, os_ring_op *op, int32_t *resu
     struct operation own = {0};
     if (!atomic_load_relaxed(&files.allowed) || !is_on_own_stack())
         return false;
-    struct ring *ring = ring_take();
-    if (!ring)
+    struct slot *slot = take_slot();
+    if (!slot)
         return false;
+    struct ring *ring = slot->ring;
     op->cookie = &own;
     if (op->size > OS_RING_SIZE_MAX)
         op->size = OS_RING_SIZE_MAX;
     int error = os_ring_submit(&ring->os, op);
-    lock_release(&ring->submit);
+    lock_release(&slot->lock);
     if (error)
         return false;
     await_done(frame, pc, ring, &own, op);
@@ -276,16 +297,23 @@ static void drain(struct ring *ring)
     }
 }
 
-void file_ring_stop(bool some_are_out)
+/* A thread that is still out may be about to submit, with the lock of the slot. */
+static void slot_close(struct slot *slot)
+{
+    lock_acquire(&slot->lock);
+    if (is_open(slot)) {
+        drain(slot->ring); /* F3 */
+        ring_free(slot->ring);
+    }
+    slot->ring = NULL;
+    atomic_store_relaxed(&slot->state, EMPTY);
+    lock_release(&slot->lock);
+}
+
+void file_ring_stop(void)
 {
     atomic_store_relaxed(&files.allowed, 0);
-    for (int i = 0; i < RINGS; i++) {
-        struct slot *slot = &files.slots[i];
-        if (atomic_load_relaxed(&slot->state) == OPEN) {
-            drain(slot->ring); /* F3 */
-            if (!some_are_out)
-                ring_free(slot->ring);
-        }
-        *slot = (struct slot){0};
-    }
+    atomic_add_relaxed(&files.run, 1);
+    for (int i = 0; i < RINGS; i++)
+        slot_close(&files.slots[i]);
 }

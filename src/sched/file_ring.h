@@ -12,8 +12,8 @@
 int file_ring_start(void);
 
 /* With its end, when no goroutine runs any more: what is in flight is awaited, as it uses
- * goroutines' memory. some_are_out: threads are still out in user code, maybe in file_ring_do(). */
-void file_ring_stop(bool some_are_out);
+ * goroutines' memory. */
+void file_ring_stop(void);
 
 /* Carries out op (its cookie is set here) and parks the goroutine meanwhile: true and *result.
  * False: it has to be done another way, nothing has happened. Outside; frame, pc: where the public

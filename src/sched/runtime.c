@@ -185,7 +185,7 @@ static void end_threads_and_free(void)
     netpoll_wake();
     unsigned out = machines_end(END_PATIENCE_NS);
     netpoll_fini();
-    file_ring_stop(out > 0);
+    file_ring_stop();
     trace_host_fini();
     machines_free();
     free_procs(); /* before the stacks: the timers of goroutines that sleep lie there */
