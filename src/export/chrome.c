@@ -33,20 +33,31 @@ static void put(struct chrome *chrome, const char *text)
     export_put(&chrome->output, text, strlen(text));
 }
 
+/* A trace has millions of numbers, for which printf is too slow. */
+static void put_digits(struct chrome *chrome, uint64_t number, unsigned least)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    while (sizeof digits - at < least)
+        digits[--at] = '0';
+    export_put(&chrome->output, digits + at, sizeof digits - at);
+}
+
 static void put_number(struct chrome *chrome, const char *before, uint64_t number)
 {
-    char text[64];
-    int size = snprintf(text, sizeof text, "%s%llu", before, (unsigned long long)number);
-    export_put(&chrome->output, text, (size_t)size);
+    put(chrome, before);
+    put_digits(chrome, number, 1);
 }
 
 static void put_time(struct chrome *chrome, int64_t time)
 {
-    char text[64];
     uint64_t ns = time < 0 ? 0 - (uint64_t)time : (uint64_t)time;
-    int size = snprintf(text, sizeof text, ",\"ts\":%s%llu.%03u", time < 0 ? "-" : "",
-                        (unsigned long long)(ns / 1000), (unsigned)(ns % 1000));
-    export_put(&chrome->output, text, (size_t)size);
+    put_number(chrome, time < 0 ? ",\"ts\":-" : ",\"ts\":", ns / 1000);
+    put(chrome, ".");
+    put_digits(chrome, ns % 1000, 3);
 }
 
 static void put_character(struct chrome *chrome, const unsigned char *at, size_t length)
@@ -148,9 +159,10 @@ static void note_stack(struct chrome *chrome, uint32_t stack)
 /* A frame of a stack: its name in the table of frames. */
 static void put_frame(struct chrome *chrome, const char *before, uint32_t stack, size_t index)
 {
-    char text[64];
-    int size = snprintf(text, sizeof text, "%s\"%u.%zu\"", before, stack, index);
-    export_put(&chrome->output, text, (size_t)size);
+    put(chrome, before);
+    put_number(chrome, "\"", stack);
+    put_number(chrome, ".", index);
+    put(chrome, "\"");
 }
 
 /* The functions of a stack, innermost first, for viewers that do not follow frames. */
