@@ -47,17 +47,40 @@ int cli_slice(int argc, char **argv);
 int cli_merge(int argc, char **argv);
 int cli_top(int argc, char **argv);
 
-/* An option of a command. */
+/* An option of a command, and where its argument goes. Exactly one of the places is there. */
 struct cli_option {
-    char letter;        /* 0 if it has no short form */
-    const char *name;   /* without dashes */
-    const char **value; /* where its argument goes, or NULL if it takes none */
-    bool *flag;         /* set if it takes none */
+    char letter;       /* 0 if it has no short form */
+    const char *name;  /* without dashes */
+    bool *flag;        /* set if it is given; it takes no argument */
+    const char **text; /* the argument as it is */
+    uint64_t *number;  /* digits only */
+    int64_t *duration; /* as cli_duration_parse takes it */
 };
+
+#define CLI_FLAG(letter, name, place)                                                              \
+    {                                                                                              \
+        letter, name, place, NULL, NULL, NULL                                                      \
+    }
+#define CLI_TEXT(letter, name, place)                                                              \
+    {                                                                                              \
+        letter, name, NULL, place, NULL, NULL                                                      \
+    }
+#define CLI_NUMBER(letter, name, place)                                                            \
+    {                                                                                              \
+        letter, name, NULL, NULL, place, NULL                                                      \
+    }
+#define CLI_DURATION(letter, name, place)                                                          \
+    {                                                                                              \
+        letter, name, NULL, NULL, NULL, place                                                      \
+    }
+#define CLI_END                                                                                    \
+    {                                                                                              \
+        0, NULL, NULL, NULL, NULL, NULL                                                            \
+    }
 
 /*
  * Parses options and exactly one operand. Returns -1 to go on, or the exit status: 0 after --help,
- * 2 after a usage error. options ends with an entry without a name.
+ * 2 after a usage error. options ends with CLI_END.
  */
 int cli_parse(int argc, char **argv, const struct cli_option *options, const char **operand);
 /* The same for a number of operands in a range; those that are not given are NULL. */

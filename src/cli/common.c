@@ -132,6 +132,19 @@ static const struct cli_option *find_option(const struct cli_option *options, co
     return NULL;
 }
 
+/* Puts the argument of an option where it goes. Returns 0 or 2 after a usage error. */
+static int take_argument(const char *command, const struct cli_option *option, const char *value)
+{
+    if (option->number && !cli_number_parse(value, option->number))
+        return cli_usage(command, "--%s needs a number, not %s", option->name, value);
+    if (option->duration && !cli_duration_parse(value, option->duration))
+        return cli_usage(command, "--%s needs a time such as 1.5s, 20ms or 300us, not %s",
+                         option->name, value);
+    if (option->text)
+        *option->text = value;
+    return 0;
+}
+
 /* Takes the option at *at. Returns 0 or 2 after a usage error. */
 static int take_option(int argc, char **argv, int *at, const struct cli_option *options)
 {
@@ -139,9 +152,9 @@ static int take_option(int argc, char **argv, int *at, const struct cli_option *
     const struct cli_option *option = find_option(options, argv[*at], &value);
     if (!option)
         return cli_usage(argv[0], "unknown option %s", argv[*at]);
-    if (!option->value) {
-        if (value)
-            return cli_usage(argv[0], "option --%s takes no argument", option->name);
+    if (option->flag && value)
+        return cli_usage(argv[0], "option --%s takes no argument", option->name);
+    if (option->flag) {
         *option->flag = true;
         return 0;
     }
@@ -149,8 +162,7 @@ static int take_option(int argc, char **argv, int *at, const struct cli_option *
         value = argv[++*at];
     if (!value)
         return cli_usage(argv[0], "option --%s needs an argument", option->name);
-    *option->value = value;
-    return 0;
+    return take_argument(argv[0], option, value);
 }
 
 static int count_of_standard_input(const char *const *operands, int count)

@@ -320,22 +320,18 @@ static int find(weft_reader *reader, const struct request *request)
     return exit_status;
 }
 
-/* What the texts of options say. -1 to go on, or the exit status. */
-static int take(const char *command, struct request *request, const char *task,
-                const char *goroutine, const char *from, const char *to)
+/* What the options say, none being WEFT_ID_NONE or -1. -1 to go on, or the exit status. */
+static int take(const char *command, struct request *request, uint64_t task, uint64_t goroutine,
+                int64_t from, int64_t to)
 {
-    if (!task == !goroutine)
+    if ((task == WEFT_ID_NONE) == (goroutine == WEFT_ID_NONE))
         return cli_usage(command, "--task ID or --goroutine ID, one of the two");
-    request->of_task = task != NULL;
-    if (!cli_number_parse(task ? task : goroutine, &request->id))
-        return cli_usage(command, "an id is a number, not %s", task ? task : goroutine);
-    if (task && (from || to))
+    request->of_task = task != WEFT_ID_NONE;
+    request->id = request->of_task ? task : goroutine;
+    if (request->of_task && (from >= 0 || to >= 0))
         return cli_usage(command, "--from and --to go with --goroutine");
-    request->from = from || to ? 0 : -1;
-    request->to = INT64_MAX;
-    if ((from && !cli_duration_parse(from, &request->from)) ||
-        (to && !cli_duration_parse(to, &request->to)))
-        return cli_usage(command, "--from and --to need a time such as 1.5s, 20ms or 300us");
+    request->from = from < 0 && to >= 0 ? 0 : from;
+    request->to = to < 0 ? INT64_MAX : to;
     if (request->to < request->from)
         return cli_usage(command, "--to is before --from");
     return -1;
@@ -344,28 +340,24 @@ static int take(const char *command, struct request *request, const char *task,
 int cli_critical_path(int argc, char **argv)
 {
     struct request request = {.top = 10};
-    const char *task = NULL, *goroutine = NULL, *from = NULL, *to = NULL;
-    const char *top = NULL, *least = NULL;
+    uint64_t task = WEFT_ID_NONE, goroutine = WEFT_ID_NONE;
+    int64_t from = -1, to = -1; /* not given */
     const struct cli_option options[] = {
-        {'t', "task", &task, NULL},
-        {'g', "goroutine", &goroutine, NULL},
-        {0, "from", &from, NULL},
-        {0, "to", &to, NULL},
-        {'n', "top", &top, NULL},
-        {'m', "min", &least, NULL},
-        {'j', "json", NULL, &request.json},
-        {'f', "folded", NULL, &request.folded},
-        {0, NULL, NULL, NULL},
+        CLI_NUMBER('t', "task", &task),
+        CLI_NUMBER('g', "goroutine", &goroutine),
+        CLI_DURATION(0, "from", &from),
+        CLI_DURATION(0, "to", &to),
+        CLI_NUMBER('n', "top", &request.top),
+        CLI_DURATION('m', "min", &request.least),
+        CLI_FLAG('j', "json", &request.json),
+        CLI_FLAG('f', "folded", &request.folded),
+        CLI_END,
     };
     int status = cli_parse(argc, argv, options, &request.path);
     if (status < 0)
         status = take(argv[0], &request, task, goroutine, from, to);
     if (status >= 0)
         return status;
-    if (top && !cli_number_parse(top, &request.top))
-        return cli_usage(argv[0], "--top needs a number, not %s", top);
-    if (least && !cli_duration_parse(least, &request.least))
-        return cli_usage(argv[0], "--min needs a duration such as 20us, not %s", least);
     weft_reader *reader = cli_open(request.path);
     if (!reader)
         return 1;

@@ -232,22 +232,16 @@ static int compare(struct run *runs, uint64_t top, bool json)
 int cli_diff(int argc, char **argv)
 {
     struct run runs[2] = {{.side = 0}, {.side = 1}};
-    const char *paths[2], *top_text = NULL;
+    const char *paths[2];
     bool json = false, system = false;
     uint64_t top = 15;
-    const struct cli_option options[] = {{'n', "top", &top_text, NULL},
-                                         {'j', "json", NULL, &json},
-                                         {0, "system", NULL, &system},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_NUMBER('n', "top", &top), CLI_FLAG('j', "json", &json),
+                                         CLI_FLAG(0, "system", &system), CLI_END};
     int status = cli_parse_operands(argc, argv, options, paths, 1, 2);
     if (status >= 0)
         return status;
     if (!paths[1])
         return cli_usage(argv[0], "two files to compare");
-    if (strcmp(paths[0], "-") == 0 && strcmp(paths[1], "-") == 0)
-        return cli_usage(argv[0], "one of them at most is the standard input");
-    if (top_text && !cli_number_parse(top_text, &top))
-        return cli_usage(argv[0], "--top needs a number, not %s", top_text);
     for (int i = 0; i < 2; i++) {
         runs[i].path = paths[i];
         runs[i].system = system;

@@ -59,10 +59,9 @@ static int take_span(const char *command, const char *from, const char *to, stru
 int cli_events(int argc, char **argv)
 {
     const char *path, *format = "text", *from = NULL, *to = NULL;
-    const struct cli_option options[] = {{'f', "format", &format, NULL},
-                                         {0, "from", &from, NULL},
-                                         {0, "to", &to, NULL},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('f', "format", &format),
+                                         CLI_TEXT(0, "from", &from), CLI_TEXT(0, "to", &to),
+                                         CLI_END};
     struct span span;
     int status = cli_parse(argc, argv, options, &path);
     if (status < 0)

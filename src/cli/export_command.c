@@ -218,10 +218,9 @@ static bool is_format(const char *name)
 int cli_export(int argc, char **argv)
 {
     struct request request = {0};
-    const struct cli_option options[] = {{'t', "to", &request.to, NULL},
-                                         {'o', "output", &request.output, NULL},
-                                         {0, "table", &request.table, NULL},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('t', "to", &request.to),
+                                         CLI_TEXT('o', "output", &request.output),
+                                         CLI_TEXT(0, "table", &request.table), CLI_END};
     int status = cli_parse(argc, argv, options, &request.path);
     if (status >= 0)
         return status;

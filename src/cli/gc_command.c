@@ -158,7 +158,7 @@ int cli_gc(int argc, char **argv)
 {
     bool json = false;
     const char *path;
-    const struct cli_option options[] = {{'j', "json", NULL, &json}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_FLAG('j', "json", &json), CLI_END};
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;

@@ -277,8 +277,8 @@ int cli_goroutine(int argc, char **argv)
     struct story story = {0};
     bool timeline = false, json = false;
     const char *path;
-    const struct cli_option options[] = {
-        {'t', "timeline", NULL, &timeline}, {'j', "json", NULL, &json}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_FLAG('t', "timeline", &timeline),
+                                         CLI_FLAG('j', "json", &json), CLI_END};
     bool has_id = cli_take_id(&argc, argv, &story.id);
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)

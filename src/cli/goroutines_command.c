@@ -236,10 +236,9 @@ int cli_goroutines(int argc, char **argv)
     struct list list = {0};
     bool json = false;
     const char *path, *sort = "running";
-    const struct cli_option options[] = {{'g', "group", &list.group, NULL},
-                                         {'s', "sort", &sort, NULL},
-                                         {'j', "json", NULL, &json},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('g', "group", &list.group),
+                                         CLI_TEXT('s', "sort", &sort), CLI_FLAG('j', "json", &json),
+                                         CLI_END};
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;

@@ -56,8 +56,8 @@ int cli_index(int argc, char **argv)
 {
     const char *path, *output = NULL;
     bool show = false;
-    const struct cli_option options[] = {
-        {'o', "output", &output, NULL}, {'l', "list", NULL, &show}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('o', "output", &output),
+                                         CLI_FLAG('l', "list", &show), CLI_END};
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "annotations.h"
+#include "annotation_filter.h"
 
 typedef unsigned long long ull;
 
@@ -92,16 +92,15 @@ static int list(weft_reader *reader, struct request *request)
 
 int cli_logs(int argc, char **argv)
 {
-    struct request request = {0};
-    struct annotation_texts texts = {0};
+    struct request request = {.filter = ANNOTATION_FILTER_ALL};
     const struct cli_option options[] = {
-        ANNOTATION_OPTIONS(texts),          {'t', "task", &texts.task, NULL},
-        {'e', "text", &request.text, NULL}, {'w', "where", NULL, &request.where},
-        {'j', "json", NULL, &request.json}, {0, NULL, NULL, NULL},
+        ANNOTATION_OPTIONS(request.filter),
+        CLI_TEXT('e', "text", &request.text),
+        CLI_FLAG('w', "where", &request.where),
+        CLI_FLAG('j', "json", &request.json),
+        CLI_END,
     };
     int status = cli_parse(argc, argv, options, &request.path);
-    if (status < 0)
-        status = annotation_filter_init(&request.filter, argv[0], &texts);
     if (status >= 0)
         return status;
     weft_reader *reader = cli_open(request.path);

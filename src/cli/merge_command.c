@@ -44,7 +44,7 @@ int cli_merge(int argc, char **argv)
 {
     static struct segments segments;
     const char *operands[SEGMENTS], *output = NULL;
-    const struct cli_option options[] = {{'o', "output", &output, NULL}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('o', "output", &output), CLI_END};
     int status = cli_parse_operands(argc, argv, options, operands, 1, SEGMENTS);
     if (status >= 0)
         return status;

@@ -153,20 +153,20 @@ static int find(weft_reader *reader, const struct request *request)
 int cli_mmu(int argc, char **argv)
 {
     struct request request = {.flags = WEFT_MMU_STW | WEFT_MMU_BACKGROUND | WEFT_MMU_ASSIST};
-    const char *count = NULL, *window = NULL;
+    const char *count = NULL;
+    int64_t window = -1; /* not given */
     bool per_proc = false;
-    const struct cli_option options[] = {{'c', "count", &count, NULL},
-                                         {'p', "per-proc", NULL, &per_proc},
-                                         {'w', "window", &window, NULL},
-                                         {'j', "json", NULL, &request.json},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {
+        CLI_TEXT('c', "count", &count), CLI_FLAG('p', "per-proc", &per_proc),
+        CLI_DURATION('w', "window", &window), CLI_FLAG('j', "json", &request.json), CLI_END};
     int status = cli_parse(argc, argv, options, &request.path);
     if (status >= 0)
         return status;
     if (count && !parse_counted(count, &request.flags))
         return cli_usage(argv[0], "--count is of stw, background, assist, sweep, not %s", count);
-    if (window && (!cli_duration_parse(window, &request.window) || request.window <= 0))
-        return cli_usage(argv[0], "--window needs a duration such as 10ms, not %s", window);
+    if (window == 0)
+        return cli_usage(argv[0], "--window needs a time longer than 0");
+    request.window = window > 0 ? window : 0;
     request.flags |= per_proc ? WEFT_MMU_PER_PROC : 0;
     weft_reader *reader = cli_open(request.path);
     if (!reader)

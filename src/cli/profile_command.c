@@ -91,11 +91,13 @@ static int profile_trace(weft_reader *reader, const struct request *request)
 int cli_profile(int argc, char **argv)
 {
     struct request request = {.period = 10000000};
-    const char *kind = NULL, *period = NULL;
+    const char *kind = NULL;
     const struct cli_option options[] = {
-        {'k', "kind", &kind, NULL},   {'o', "output", &request.output, NULL},
-        {0, "period", &period, NULL}, {'f', "folded", NULL, &request.folded},
-        {0, NULL, NULL, NULL},
+        CLI_TEXT('k', "kind", &kind),
+        CLI_TEXT('o', "output", &request.output),
+        CLI_NUMBER(0, "period", &request.period),
+        CLI_FLAG('f', "folded", &request.folded),
+        CLI_END,
     };
     int status = cli_parse(argc, argv, options, &request.path);
     if (status >= 0)
@@ -103,8 +105,8 @@ int cli_profile(int argc, char **argv)
     if (!kind || !parse_kind(kind, &request))
         return cli_usage(argv[0], "--kind is net, sync, syscall, sched, cpu or region=NAME%s%s",
                          kind ? ", not " : "", kind ? kind : "");
-    if (period && (!cli_number_parse(period, &request.period) || request.period > INT64_MAX))
-        return cli_usage(argv[0], "--period needs nanoseconds, not %s", period);
+    if (request.period > INT64_MAX)
+        return cli_usage(argv[0], "--period is too long");
     if (!request.output && !request.folded)
         return cli_usage(argv[0], "where to? -o FILE (- is the standard output)");
     if (!request.output)

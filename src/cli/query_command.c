@@ -176,10 +176,9 @@ int cli_query(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--schema") == 0)
             return put_schema();
-    const struct cli_option options[] = {{0, "format", &format, NULL},
-                                         {'f', "file", &query.origin, NULL},
-                                         {0, "schema", NULL, &schema},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT(0, "format", &format),
+                                         CLI_TEXT('f', "file", &query.origin),
+                                         CLI_FLAG(0, "schema", &schema), CLI_END};
     int status = cli_parse_operands(argc, argv, options, operands, 1, 2);
     if (status >= 0)
         return status;

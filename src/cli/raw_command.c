@@ -47,8 +47,8 @@ int cli_raw(int argc, char **argv)
 {
     bool assemble = false;
     const char *input, *output = NULL;
-    const struct cli_option options[] = {
-        {'a', "assemble", NULL, &assemble}, {'o', "output", &output, NULL}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_FLAG('a', "assemble", &assemble),
+                                         CLI_TEXT('o', "output", &output), CLI_END};
     int status = cli_parse(argc, argv, options, &input);
     if (status >= 0)
         return status;

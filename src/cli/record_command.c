@@ -108,8 +108,8 @@ static int find_program(int argc, char **argv)
 int cli_record(int argc, char **argv)
 {
     const char *output = NULL, *length = NULL, *program;
-    const struct cli_option options[] = {
-        {'o', "output", &output, NULL}, {'f', "for", &length, NULL}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('o', "output", &output),
+                                         CLI_TEXT('f', "for", &length), CLI_END};
     int at = find_program(argc, argv);
     int status = cli_parse(at + 1 < argc ? at + 1 : argc, argv, options, &program);
     if (status >= 0)

@@ -54,8 +54,8 @@ int cli_recover(int argc, char **argv)
     bool quiet = false;
     const char *path;
     output out = {.path = NULL};
-    const struct cli_option options[] = {
-        {'o', "output", &out.path, NULL}, {'q', "quiet", NULL, &quiet}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('o', "output", &out.path),
+                                         CLI_FLAG('q', "quiet", &quiet), CLI_END};
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;

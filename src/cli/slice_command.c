@@ -89,11 +89,9 @@ int cli_slice(int argc, char **argv)
 {
     struct request request = {0};
     const char *from = "0s", *to = NULL;
-    const struct cli_option options[] = {{0, "from", &from, NULL},
-                                         {0, "to", &to, NULL},
-                                         {'e', "exact", NULL, &request.exact},
-                                         {'o', "output", &request.output, NULL},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT(0, "from", &from), CLI_TEXT(0, "to", &to),
+                                         CLI_FLAG('e', "exact", &request.exact),
+                                         CLI_TEXT('o', "output", &request.output), CLI_END};
     int status = cli_parse(argc, argv, options, &request.path);
     if (status >= 0)
         return status;

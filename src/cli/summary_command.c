@@ -310,17 +310,15 @@ static int summarise(const char *path, weft_reader *reader, uint64_t top, bool j
 int cli_summary(int argc, char **argv)
 {
     bool json = false;
-    const char *path, *top_text = NULL;
-    uint64_t top = 15;
-    const struct cli_option options[] = {
-        {'j', "json", NULL, &json}, {'n', "top", &top_text, NULL}, {0, NULL, NULL, NULL}};
+    const char *path;
+    uint64_t top = UINT64_MAX; /* not given */
+    const struct cli_option options[] = {CLI_FLAG('j', "json", &json), CLI_NUMBER('n', "top", &top),
+                                         CLI_END};
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;
-    if (top_text && !cli_number_parse(top_text, &top))
-        return cli_usage(argv[0], "--top needs a number, not %s", top_text);
-    if (json && !top_text)
-        top = 0;
+    if (top == UINT64_MAX)
+        top = json ? 0 : 15;
     weft_reader *reader = cli_open(path);
     if (!reader)
         return 1;

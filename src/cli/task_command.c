@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <weft/annotations.h>
+#include <weft/analysis_tasks.h>
 
 #include "report.h"
 
@@ -230,8 +230,8 @@ int cli_task(int argc, char **argv)
     uint64_t id = 0;
     bool no_states = false, json = false;
     const char *path;
-    const struct cli_option options[] = {
-        {0, "no-states", NULL, &no_states}, {'j', "json", NULL, &json}, {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_FLAG(0, "no-states", &no_states),
+                                         CLI_FLAG('j', "json", &json), CLI_END};
     bool has_id = cli_take_id(&argc, argv, &id);
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)

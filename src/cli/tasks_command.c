@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "annotations.h"
+#include "annotation_filter.h"
 
 typedef unsigned long long ull;
 
@@ -287,21 +287,14 @@ static int collect(weft_reader *reader, struct request *request)
 
 static int run(int argc, char **argv, weft_annotation_kind kind)
 {
-    struct request request = {.kind = kind};
-    struct annotation_texts texts = {0};
+    struct request request = {.kind = kind, .filter = ANNOTATION_FILTER_ALL};
     const char *sort = "begin";
     const struct cli_option options[] = {
-        ANNOTATION_OPTIONS(texts),
-        {'t', "task", &texts.task, NULL},
-        {'m', "min", &texts.least, NULL},
-        {'l', "list", NULL, &request.list},
-        {'s', "sort", &sort, NULL},
-        {'j', "json", NULL, &request.json},
-        {0, NULL, NULL, NULL},
+        ANNOTATION_OPTIONS(request.filter),   CLI_DURATION('m', "min", &request.filter.least),
+        CLI_FLAG('l', "list", &request.list), CLI_TEXT('s', "sort", &sort),
+        CLI_FLAG('j', "json", &request.json), CLI_END,
     };
     int status = cli_parse(argc, argv, options, &request.path);
-    if (status < 0)
-        status = annotation_filter_init(&request.filter, argv[0], &texts);
     if (status >= 0)
         return status;
     request.by_duration = strcmp(sort, "duration") == 0;

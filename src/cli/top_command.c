@@ -283,10 +283,9 @@ int cli_top(int argc, char **argv)
     struct cli_follow follow = {.patience_ms = -1};
     const char *delay = NULL, *pages = NULL, *pid = NULL;
     static char found[4096];
-    const struct cli_option options[] = {{'d', "delay", &delay, NULL},
-                                         {'n', "count", &pages, NULL},
-                                         {'p', "pid", &pid, NULL},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_TEXT('d', "delay", &delay),
+                                         CLI_TEXT('n', "count", &pages), CLI_TEXT('p', "pid", &pid),
+                                         CLI_END};
     int status = cli_parse_operands(argc, argv, options, &top.path, 0, 1);
     if (status >= 0)
         return status;

@@ -84,10 +84,9 @@ int cli_validate(int argc, char **argv)
 {
     bool verbose = false, quiet = false, coarse = false;
     const char *path;
-    const struct cli_option options[] = {{'v', "verbose", NULL, &verbose},
-                                         {'q', "quiet", NULL, &quiet},
-                                         {0, "coarse-clock", NULL, &coarse},
-                                         {0, NULL, NULL, NULL}};
+    const struct cli_option options[] = {CLI_FLAG('v', "verbose", &verbose),
+                                         CLI_FLAG('q', "quiet", &quiet),
+                                         CLI_FLAG(0, "coarse-clock", &coarse), CLI_END};
     int status = cli_parse(argc, argv, options, &path);
     if (status >= 0)
         return status;

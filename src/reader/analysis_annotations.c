@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <weft/annotations.h>
+#include <weft/analysis_tasks.h>
 
 #include "reader/analysis_summary.h"
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <weft/annotations.h>
+#include <weft/analysis_tasks.h>
 
 /* As Go's %q, for the texts that the workload uses. */
 static void put_quoted(weft_text text)

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include <weft/annotations.h>
+#include <weft/analysis_tasks.h>
 
 #define MOST 8
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <weft/annotations.h>
+#include <weft/analysis_tasks.h>
 #include <weft/collector.h>
 #include <weft/critical_path.h>
 #include <weft/diff.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEFT_CLI_ANNOTATIONS_H
-#define WEFT_CLI_ANNOTATIONS_H
+#ifndef WEFT_CLI_ANNOTATION_FILTER_H
+#define WEFT_CLI_ANNOTATION_FILTER_H
 
 /* What `weft tasks`, `weft regions` and `weft logs` share: which annotations are wanted. */
 
-#include <weft/annotations.h>
+#include <weft/analysis_tasks.h>
 
 #include "report.h"
 
@@ -16,21 +16,17 @@ struct annotation_filter {
     int64_t origin;           /* begin of the trace, known once an event was read */
 };
 
-/* The options' texts, for cli_option. */
-struct annotation_texts {
-    const char *name, *goroutine, *task, *from, *to, *least;
-};
-
-#define ANNOTATION_OPTIONS(texts)                                                                  \
-    {'N', "name", &(texts).name, NULL}, {'g', "goroutine", &(texts).goroutine, NULL},              \
-        {0, "from", &(texts).from, NULL},                                                          \
+/* All are wanted. */
+#define ANNOTATION_FILTER_ALL                                                                      \
+    (struct annotation_filter)                                                                     \
     {                                                                                              \
-        0, "to", &(texts).to, NULL                                                                 \
+        NULL, WEFT_ID_NONE, WEFT_ID_NONE, 0, INT64_MAX, 0, 0                                       \
     }
 
-/* Takes what the texts say. -1 to go on, or the exit status after a usage error. */
-int annotation_filter_init(struct annotation_filter *filter, const char *command,
-                           const struct annotation_texts *texts);
+#define ANNOTATION_OPTIONS(filter)                                                                 \
+    CLI_TEXT('N', "name", &(filter).name), CLI_NUMBER('g', "goroutine", &(filter).goroutine),      \
+        CLI_NUMBER('t', "task", &(filter).task), CLI_DURATION(0, "from", &(filter).from),          \
+        CLI_DURATION(0, "to", &(filter).to)
 
 /* Is it wanted? end is begin where there is no duration. */
 bool annotation_wanted(const struct annotation_filter *filter, weft_text name, uint64_t goroutine,

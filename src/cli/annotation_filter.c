@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "annotations.h"
+#include "annotation_filter.h"
 
 #include <fnmatch.h>
-
-int annotation_filter_init(struct annotation_filter *filter, const char *command,
-                           const struct annotation_texts *texts)
-{
-    *filter =
-        (struct annotation_filter){texts->name, WEFT_ID_NONE, WEFT_ID_NONE, 0, INT64_MAX, 0, 0};
-    if (texts->goroutine && !cli_number_parse(texts->goroutine, &filter->goroutine))
-        return cli_usage(command, "--goroutine needs an id, not %s", texts->goroutine);
-    if (texts->task && !cli_number_parse(texts->task, &filter->task))
-        return cli_usage(command, "--task needs an id, not %s", texts->task);
-    if ((texts->from && !cli_duration_parse(texts->from, &filter->from)) ||
-        (texts->to && !cli_duration_parse(texts->to, &filter->to)))
-        return cli_usage(command, "--from and --to need a time such as 1.5s, 20ms or 300us");
-    if (texts->least && !cli_duration_parse(texts->least, &filter->least))
-        return cli_usage(command, "--min needs a duration such as 20us, not %s", texts->least);
-    return -1;
-}
 
 bool annotation_wanted(const struct annotation_filter *filter, weft_text name, uint64_t goroutine,
                        uint64_t task, int64_t begin, int64_t end)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEFT_ANNOTATIONS_H
-#define WEFT_ANNOTATIONS_H
+#ifndef WEFT_ANALYSIS_TASKS_H
+#define WEFT_ANALYSIS_TASKS_H
 
 /*
  * What a program said of itself in its trace: tasks, regions and logs, with their latencies; and
