@@ -3,6 +3,8 @@
  */
 #include "net/loopback.h"
 
+#include <netinet/in.h>
+
 #include "weft/file.h"
 
 /* What the calls below are made with: nobody comes, nothing arrives, and nothing more can be sent.
@@ -219,6 +221,88 @@ static void each_call_ends_with_the_deadline_of_its_context(void)
     close_all();
 }
 
+/* ---- Dials ---- */
+
+/* A listener on loopback, or with a name, whose queue is full: further dials wait. */
+static int full_listener(const struct sockaddr *at, socklen_t size, int fillers[4])
+{
+    struct sockaddr_storage there = {0};
+    socklen_t length = sizeof there;
+    int fd = socket(at->sa_family, SOCK_STREAM, 0);
+    CHECK_EQ(bind(fd, at, size), 0);
+    CHECK_EQ(listen(fd, 0), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&there, &length), 0);
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fillers[i], (struct sockaddr *)&there, length);
+    }
+    return fd;
+}
+
+static void close_full(int fd, const int fillers[4])
+{
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    close(fd);
+}
+
+struct dialer {
+    weft_context *context;
+    const char *address;
+    bool local;
+    weft_waitgroup done;
+};
+
+static int dial_in_context(const struct dialer *d, weft_context *context)
+{
+    weft_conn *conn;
+    return d->local ? weft_unix_dial_ctx(context, d->address, &conn)
+                    : weft_tcp_dial_ctx(context, d->address, &conn);
+}
+
+static void dial_until_cancelled(void *arg)
+{
+    struct dialer *d = arg;
+    CHECK_EQ(dial_in_context(d, d->context), -ECANCELED);
+    weft_waitgroup_done(&d->done);
+}
+
+static void dial_ends_with_its_context(const char *address, bool is_local)
+{
+    struct dialer d = {.context = weft_context_new(NULL), .address = address, .local = is_local};
+    weft_waitgroup_add(&d.done, 1);
+    go(dial_until_cancelled, &d);
+    weft_sleep(2 * WEFT_MILLISECOND);
+    weft_context_cancel(d.context, 0);
+    weft_waitgroup_wait(&d.done);
+    weft_context_free(d.context);
+    weft_context *brief = weft_context_with_timeout(NULL, 2 * WEFT_MILLISECOND);
+    CHECK_EQ(dial_in_context(&d, brief), -ETIMEDOUT);
+    weft_context_free(brief);
+}
+
+static void dials_end_with_their_context(void)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof v4;
+    char address[64];
+    int fillers[4];
+    int fd = full_listener((struct sockaddr *)&v4, sizeof v4, fillers);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&v4, &size), 0);
+    snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(v4.sin_port));
+    dial_ends_with_its_context(address, false);
+    close_full(fd, fillers);
+
+    weft_peer peer;
+    abstract_name(address);
+    CHECK_EQ(weft_peer_from_path(address, &peer), 0);
+    fd = full_listener((const struct sockaddr *)(const void *)peer.words, peer.size, fillers);
+    dial_ends_with_its_context(address, true);
+    close_full(fd, fillers);
+}
+
+/* ---- Turns ---- */
+
 /* The one ahead holds the turn; the others have deadlines of their own. */
 static void write_in_turn(void *arg)
 {
@@ -311,6 +395,7 @@ ON_ALL_PROCS(a_call_after_the_one_that_ended_has_no_deadline)
 ON_ALL_PROCS(what_can_be_done_at_once_is_done_after_the_deadline)
 ON_ALL_PROCS(each_call_ends_with_its_own_context)
 ON_ALL_PROCS(each_call_ends_with_the_deadline_of_its_context)
+ON_ALL_PROCS(dials_end_with_their_context)
 ON_ALL_PROCS(a_writer_in_the_queue_ends_at_its_own_deadline)
 ON_ALL_PROCS(reply_follows_the_end_of_the_request)
 ON_ALL_PROCS(a_waiting_reader_ends_when_reads_are_shut_down)
@@ -325,6 +410,7 @@ int main(int argc, char **argv)
         TEST(what_can_be_done_at_once_is_done_after_the_deadline),
         TEST(each_call_ends_with_its_own_context),
         TEST(each_call_ends_with_the_deadline_of_its_context),
+        TEST(dials_end_with_their_context),
         TEST(a_writer_in_the_queue_ends_at_its_own_deadline),
         TEST(reply_follows_the_end_of_the_request),
         TEST(a_waiting_reader_ends_when_reads_are_shut_down),

@@ -104,21 +104,35 @@ static void every_route_over_a_unix_socket(void **state)
     ask_everything(URL_UNIX);
 }
 
+#ifdef HTTP_WITH_TLS
+
 static void every_route_over_tls(void **state)
 {
     (void)state;
-    if (!http.url[URL_TLS][0]) {
-        fprintf(stderr, "SKIPPED: built without TLS\n");
-        skip();
-    }
     ask_everything(URL_TLS);
     assert_int_equal(curl(&http, URL_TLS, "-o /dev/null -w '%%{http_version}' $URL/"), 0);
     assert_string_equal(curl_output, "1.1");
+    assert_int_equal(curl(&http, URL_TLS, "--tls-max 1.2 $URL/sleep?ms=1"), 0);
+    assert_string_equal(curl_output, "slept for 1 ms\n");
+    assert_int_equal(curl(&http, URL_TLS, "--capath /nowhere --cacert %s $URL/",
+                          certificate_path("stranger.crt")),
+                     60);         /* curl: the certificate is not to be trusted */
     int fd = client(http.server); /* no TLS where there is none */
     send_text(fd, "\x16\x03\x01\x02\n\n");
     expect_status(fd, 400);
     close(fd);
 }
+
+#else
+
+static void every_route_over_tls(void **state)
+{
+    (void)state;
+    fprintf(stderr, "SKIPPED: built without TLS\n");
+    skip();
+}
+
+#endif
 
 static void what_is_not_there_is_said(void **state)
 {
@@ -341,6 +355,14 @@ static void what_is_too_large_is_refused_and_the_reply_arrives(void **state)
     send_text(fd, filler);
     send_text(fd, "\r\nfa0\r\n");
     send_text(fd, filler);
+    expect_status(fd, 413);
+    expect_end(fd);
+    close(fd);
+
+    fd = client(small.server); /* what is on its way is let in, or a reset would eat the reply */
+    send_text(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n");
+    for (int i = 0; i < 500; i++)
+        send_text(fd, filler);
     expect_status(fd, 413);
     expect_end(fd);
     close(fd);

@@ -463,13 +463,17 @@ struct echo_server {
     weft_tls_config *config;
 };
 
+/* Up to the end, or to an exclamation mark. */
 static void echo_one(void *arg)
 {
     weft_tls *tls = arg;
     char data[4096];
     ssize_t n;
-    while ((n = weft_tls_read(tls, data, sizeof data)) > 0)
+    while ((n = weft_tls_read(tls, data, sizeof data)) > 0) {
         CHECK_EQ(weft_tls_write(tls, data, (size_t)n), n);
+        if (memchr(data, '!', (size_t)n))
+            break;
+    }
     weft_tls_close(tls);
     weft_waitgroup_done(&group);
 }
@@ -587,7 +591,7 @@ static void openssl_is_a_client(const char *more, const char *expected)
     struct echo_server server;
     echo_start(&server);
     snprintf(command.line, sizeof command.line,
-             "{ echo hello; sleep 0.3; } | timeout 60 openssl s_client -connect 127.0.0.1:%d "
+             "echo 'hello!' | timeout 60 openssl s_client -ign_eof -connect 127.0.0.1:%d "
              "-CAfile %s -verify_return_error -servername localhost %s 2>&1",
              weft_listener_port(server.listener), certificate_path("root.crt"), more);
     CHECK_EQ(weft_blocking(run_command, &command), 0);
@@ -603,6 +607,53 @@ static void openssl_client_is_served(void)
     openssl_is_a_client("-tls1_2", "TLSv1.2");
 }
 
+struct peer {
+    FILE *says;
+    char port[16];
+};
+
+/* Off the P: waits until the server says where it listens. */
+static int start_openssl_server(void *arg)
+{
+    struct peer *peer = arg;
+    char line[1024];
+    snprintf(
+        line, sizeof line,
+        "timeout 60 openssl s_server -accept 127.0.0.1:0 -naccept 1 -rev -cert %s -key %s 2>&1",
+        certificate_path("server.crt"), certificate_path("server.key"));
+    peer->says = popen(line, "r");
+    while (peer->says && fgets(line, sizeof line, peer->says))
+        if (sscanf(line, "ACCEPT 127.0.0.1:%15[0-9]", peer->port) == 1)
+            return 0;
+    return -EIO;
+}
+
+static int end_openssl_server(void *arg)
+{
+    struct peer *peer = arg;
+    char line[1024];
+    while (fgets(line, sizeof line, peer->says))
+        ;
+    return pclose(peer->says);
+}
+
+/* It sends each line back to front. */
+static void openssl_server_is_understood(void)
+{
+    struct peer peer = {0};
+    char why[256] = "", reply[6];
+    weft_tls *tls;
+    weft_tls_config *config = client_config();
+    CHECK_EQ(weft_blocking(start_openssl_server, &peer), 0);
+    CHECK_EQ(weft_tls_dial(config, "127.0.0.1", peer.port, WEFT_NEVER, &tls, why, sizeof why), 0);
+    CHECK_EQ(weft_tls_write(tls, "hello\n", 6), 6);
+    tls_read_exactly(tls, reply, 6);
+    CHECK(memcmp(reply, "olleh\n", 6) == 0);
+    weft_tls_close(tls);
+    weft_tls_config_free(config);
+    weft_blocking(end_openssl_server, &peer);
+}
+
 static bool there_is_openssl(void)
 {
     return system("openssl version >/dev/null 2>&1") == 0;
@@ -616,6 +667,7 @@ static void test_openssl_as_a_peer(void **state)
         skip();
     }
     run_on(2, openssl_client_is_served);
+    run_on(2, openssl_server_is_understood);
 }
 
 /* ---- The trace ---- */
