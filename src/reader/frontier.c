@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "reader/frontier.h"
 
+#include <string.h>
+
 /* -------- memory -------- */
 
 #define LEAST_SHIFT 6
@@ -181,39 +183,56 @@ uint32_t reader_frontier_ready(const struct reader_frontier *frontier)
 
 /* -------- for sorting -------- */
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 /*
- * In both directions there is a hole that wanders. Where a whole chunk would move by one, only its
- * ring turns.
+ * In both directions there is a hole that wanders: over entries that lie in one piece, over the end
+ * of a ring, into the next chunk. Where a whole chunk would move by one, only its ring turns.
  */
 static void shift_back(struct reader_frontier *frontier, uint32_t hole, uint32_t to)
 {
-    uint32_t size = (uint32_t)1 << frontier->shift;
+    uint32_t size = (uint32_t)1 << frontier->shift, mask = size - 1;
     while (hole < to) {
-        const struct reader_frontier_entry *next = reader_frontier_at(frontier, hole + 1);
-        if ((hole + 1) % size != 0) {
-            *reader_frontier_at(frontier, hole++) = *next;
-            continue;
+        struct reader_frontier_entry *at = reader_frontier_at(frontier, hole);
+        uint32_t piece = mask - ((uint32_t)(at - frontier->at) & mask);
+        piece = least(piece, least(to, hole | mask) - hole);
+        if (piece > 0) {
+            memmove(at, at + 1, piece * sizeof *at);
+            hole += piece;
+        } else if ((hole & mask) != mask) {
+            *at = *reader_frontier_at(frontier, hole + 1);
+            hole++;
+        } else {
+            reader_frontier_put(frontier, hole, *reader_frontier_at(frontier, hole + 1));
+            bool whole = to - hole >= size;
+            frontier->chunks[(hole + 1) >> frontier->shift].start += whole;
+            hole += whole ? size : 1;
         }
-        reader_frontier_put(frontier, hole, *next);
-        bool whole = to - hole >= size;
-        frontier->chunks[(hole + 1) >> frontier->shift].start += whole;
-        hole += whole ? size : 1;
     }
 }
 
 static void shift_on(struct reader_frontier *frontier, uint32_t hole, uint32_t to)
 {
-    uint32_t size = (uint32_t)1 << frontier->shift;
+    uint32_t size = (uint32_t)1 << frontier->shift, mask = size - 1;
     while (hole > to) {
-        const struct reader_frontier_entry *next = reader_frontier_at(frontier, hole - 1);
-        if (hole % size != 0) {
-            *reader_frontier_at(frontier, hole--) = *next;
-            continue;
+        struct reader_frontier_entry *at = reader_frontier_at(frontier, hole);
+        uint32_t piece = (uint32_t)(at - frontier->at) & mask;
+        piece = least(piece, least(hole - to, hole & mask));
+        if (piece > 0) {
+            memmove(at - piece + 1, at - piece, piece * sizeof *at);
+            hole -= piece;
+        } else if ((hole & mask) != 0) {
+            *at = *reader_frontier_at(frontier, hole - 1);
+            hole--;
+        } else {
+            reader_frontier_put(frontier, hole, *reader_frontier_at(frontier, hole - 1));
+            bool whole = hole - to >= size && hole != size;
+            frontier->chunks[(hole - 1) >> frontier->shift].start -= whole;
+            hole -= whole ? size : 1;
         }
-        reader_frontier_put(frontier, hole, *next);
-        bool whole = hole - to >= size && hole != size;
-        frontier->chunks[(hole - 1) >> frontier->shift].start -= whole;
-        hole -= whole ? size : 1;
     }
 }
 

@@ -59,23 +59,16 @@ static uint32_t first_moved(const frontier_t *f, uint32_t place)
     return low;
 }
 
-static void list(frontier_t *f, uint32_t place)
+/* Lists a place that may be in the list. Returns its index there. */
+static uint32_t list(frontier_t *f, uint32_t place)
 {
     uint32_t k = first_moved(f, place);
     if (k < f->moves && f->moved[k] == place)
-        return;
+        return k;
     memmove(f->moved + k + 1, f->moved + k, (f->moves - k) * sizeof *f->moved);
     f->moved[k] = place;
     f->moves++;
-}
-
-static void unlist(frontier_t *f, uint32_t place)
-{
-    uint32_t k = first_moved(f, place);
-    if (k == f->moves || f->moved[k] != place)
-        return;
-    f->moves--;
-    memmove(f->moved + k, f->moved + k + 1, (f->moves - k) * sizeof *f->moved);
+    return k;
 }
 
 static void exchange(frontier_t *f, uint32_t a, uint32_t b)
@@ -94,11 +87,14 @@ static void shift(frontier_t *f, uint32_t from, uint32_t to)
     if (from == to)
         return;
     reader_frontier_shift(f, from, to);
-    unlist(f, from);
-    uint32_t low = from < to ? from : to, high = from < to ? to : from;
-    for (uint32_t k = first_moved(f, low); k < f->moves && f->moved[k] <= high; k++)
-        f->moved[k] += from < to ? UINT32_MAX : 1;
-    list(f, to);
+    uint32_t k = list(f, from);
+    if (from < to)
+        for (; k + 1 < f->moves && f->moved[k + 1] <= to; k++)
+            f->moved[k] = f->moved[k + 1] - 1;
+    else
+        for (; k > 0 && f->moved[k - 1] >= to; k--)
+            f->moved[k] = f->moved[k - 1] + 1;
+    f->moved[k] = to;
 }
 
 /* -------- looking for entries -------- */
@@ -287,9 +283,12 @@ static void break_patterns(frontier_t *f, uint32_t begin, uint32_t end)
 static uint32_t partition(frontier_t *f, uint32_t begin, uint32_t end, uint32_t pivot,
                           bool *exchanged)
 {
-    exchange(f, begin, pivot);
-    int64_t limit = time_at(f, begin);
+    int64_t limit = time_at(f, pivot);
     *exchanged = false;
+    if (skip_below(f, begin, pivot, limit, false) == pivot &&
+        skip_above(f, pivot + 1, end, limit, false) == pivot + 1)
+        return pivot; /* Go takes it away and puts it back */
+    exchange(f, begin, pivot);
     for (uint32_t i = begin + 1;; i++, end--) {
         i = skip_below(f, i, end, limit, false);
         end = skip_above(f, i, end, limit, false);
