@@ -20,6 +20,9 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+char *__real_strdup(const char *text);
+char *__real_realpath(const char *path, char *out);
 void __real_free(void *memory);
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t size);
@@ -29,6 +32,9 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_realpath(const char *path, char *out);
 void __wrap_free(void *memory);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 int __wrap_munmap(void *at, size_t size);
@@ -77,6 +83,24 @@ void *__wrap_realloc(void *old, size_t size)
     if (refused())
         return NULL;
     return old ? __real_realloc(old, size) : counted(__real_realloc(old, size));
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return refused() ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return refused() ? NULL : counted(__real_strdup(text));
+}
+
+char *__wrap_realpath(const char *path, char *out)
+{
+    if (refused())
+        return NULL;
+    char *real = __real_realpath(path, out);
+    return out ? real : counted(real);
 }
 
 void __wrap_free(void *block)
