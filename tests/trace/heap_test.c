@@ -413,6 +413,33 @@ static void objects_are_reported(void **state)
     }
 }
 
+/* Protocol 21 (b): a recorder that takes the experiment's byte for the generation drops its
+ * batches. */
+static void objects_are_in_a_snapshot(void **state)
+{
+    (void)state;
+    script *s = collecting_host();
+    sink out = {0};
+    weft_trace_recorder_options options = {.size = sizeof options, .generation_ns = UINT64_MAX};
+    weft_trace_recorder *recorder;
+    s->snapshot = what_exists;
+    assert_int_equal(weft_trace_recorder_new(s->tracer, &options, &recorder), 0);
+    assert_int_equal(weft_trace_recorder_start(recorder), 0);
+    for (int n = 0; n < 3; n++) {
+        make_and_free(s);
+        if (n < 2)
+            assert_int_equal(weft_trace_advance(s->tracer), 0);
+    }
+    assert_int_equal(weft_trace_snapshot_callback(recorder, sink_write, &out, NULL), 0);
+    assert_int_equal(weft_trace_recorder_free(recorder), 0);
+    assert_valid(&out, "objects_recorded");
+    struct objects found = {0};
+    assert_null(check_sink(&out, see_objects, &found));
+    check_objects(&found, 3);
+    sink_free(&out);
+    script_free(s);
+}
+
 static void a_host_without_a_heap_reports_nothing(void **state)
 {
     (void)state;
@@ -441,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_blocked_assist),
         cmocka_unit_test(every_reason_to_stop_the_world),
         cmocka_unit_test(objects_are_reported),
+        cmocka_unit_test(objects_are_in_a_snapshot),
         cmocka_unit_test(a_host_without_a_heap_reports_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -706,10 +706,17 @@ static void one_interleaving(unsigned number, unsigned length)
     script_free(s);
 }
 
-/* Matrix row 22.4. Every number up to length 4, a sample of those of length 6. */
+/* Matrix row 22.4. Every order of joins and leaves of length 6, and so all shorter ones; with stray
+ * steps in between every number of length 4, and a sample of those of length 6. */
 static void interleavings_of_a_stream_and_a_recorder(void **state)
 {
     (void)state;
+    for (unsigned order = 0; order < 64; order++) {
+        unsigned number = 0;
+        for (unsigned i = 0; i < 6; i++)
+            number |= (order >> i & 1) << 2 * i;
+        one_interleaving(number, 6);
+    }
     for (unsigned number = 0; number < 256; number++)
         one_interleaving(number, 4);
     for (unsigned number = 0; number < 4096; number += 29)
