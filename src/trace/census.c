@@ -19,6 +19,11 @@
  *          between. So no note that says Running is left over; one that is would be the host's
  *          fault.
  *
+ * Cost. What a visit costs is the wait for memory: each record and each stack lies on pages of its
+ * own. So the marks of the records that come next are asked for ahead here, and what lies on the
+ * stacks by the host (trace_host.c). The statuses need no clock either: nothing is told by when, at
+ * the end of its generation, a G is said to have done nothing.
+ *
  * Corners. A record may get a new identity between the note and its use: the note carries its own
  * copy of the id, and the former G has a status in n, as it died in n. A record is never freed
  * while the tracer lives.
@@ -33,6 +38,8 @@
 #include "trace/tracer.h"
 
 #include <string.h>
+
+#define AHEAD 16 /* records that are on their way from memory */
 
 struct trace_note {
     weft_trace_g *g;
@@ -95,8 +102,10 @@ void trace_census_take(weft_tracer *tracer, uint64_t n)
     tracer->host.each_g(tracer->host.context, tracer->format >= 23, note_g, &c);
 }
 
+/* Right behind the event before. */
 static void write_note(weft_trace_section *s, const struct trace_note *note)
 {
+    uint64_t time = 0;
     uint64_t m = note->status == WEFT_TRACE_G_SYSCALL ? note->m_tid : WIRE_NO_ID;
     debug_invariant(
         note->status != WEFT_TRACE_G_RUNNING,
@@ -105,12 +114,12 @@ static void write_note(weft_trace_section *s, const struct trace_note *note)
     if (note->status == WEFT_TRACE_G_RUNNING)
         return;
     if (note->stack)
-        EMIT(s, GO_STATUS_STACK, .g = note->id, .m = m, .gstatus = note->status,
-             .stack = note->stack);
+        EMIT_AT_ONCE(s, &time, GO_STATUS_STACK, .g = note->id, .m = m, .gstatus = note->status,
+                     .stack = note->stack);
     else
-        EMIT(s, GO_STATUS, .g = note->id, .m = m, .gstatus = note->status);
+        EMIT_AT_ONCE(s, &time, GO_STATUS, .g = note->id, .m = m, .gstatus = note->status);
     if (note->in_assist)
-        EMIT(s, GC_MARK_ASSIST_ACTIVE, .g = note->id);
+        EMIT_AT_ONCE(s, &time, GC_MARK_ASSIST_ACTIVE, .g = note->id);
 }
 
 void trace_census_write(weft_tracer *tracer, uint64_t n)
@@ -119,6 +128,8 @@ void trace_census_write(weft_tracer *tracer, uint64_t n)
     trace_writer_start(&writer, tracer, n, 0);
     for (size_t i = 0; i < tracer->notes_count; i++) {
         const struct trace_note *note = &tracer->notes[i];
+        if (i + AHEAD < tracer->notes_count)
+            __builtin_prefetch(note[AHEAD].g->traced);
         if (!trace_was_traced(trace_marks_g(note->g), n))
             write_note(&writer.section, note);
     }
