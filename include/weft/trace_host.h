@@ -75,6 +75,8 @@ typedef struct weft_trace_g {
     uint64_t time;     /* owner: as the G; of the latest event about it */
     uint8_t traced[3]; /* atomic; indexed by generation mod 3: its status was written */
     uint8_t in_assist; /* host: 1 while in a mark assist range (see weft_trace_assist_begin) */
+    uint32_t index; /* host: of the record, constant: 1, 2, … in the order of their making, or 0.
+                       With it the end of a generation visits each record once, not twice */
 } weft_trace_g;
 
 /* Trace state of a P. `id` is the host's: 0 … n-1 among n live ones, the same all its life.

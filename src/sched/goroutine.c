@@ -97,6 +97,7 @@ struct g *goroutines_first(void)
 static void list_record(struct g *g)
 {
     g->all_next = pool.all;
+    g->trace.index = pool.all ? pool.all->trace.index + 1 : 1;
     atomic_store_release(&pool.all, g); /* pairs with goroutines_first() */
 }
 

@@ -22,7 +22,7 @@
 #include "sched/world.h"
 #include "weft/annotate.h"
 
-enum { AHEAD = 16 }; /* goroutines whose stacks are on their way from memory */
+enum { NEAR = 8, FAR = 20 }; /* goroutines that are on their way from memory */
 
 static struct m *tracer_m;
 
@@ -162,14 +162,18 @@ static void each_dead_p(void *context, void (*fn)(void *, weft_trace_p *), void 
         fn(arg, &sched.all_p[i]->trace);
 }
 
-/* Asks for what a walk of the stack of this goroutine will read. Each stack lies on pages of its
- * own, and to wait for one after the other is most of what a census costs. Returns the next one. */
-static struct g *look_ahead(const struct g *g)
+/* Asks for what the visits of goroutines to come will read. Each record and stack lies on pages of
+ * its own, and to wait for one after the other is most of what a census costs. Which they are
+ * nobody knows without waiting; but as a rule stacks lie side by side, and of equal depth. */
+static void look_ahead(const struct g *g)
 {
-    const char *frame = atomic_load_relaxed(&g->api_frame);
-    __builtin_prefetch(frame);
-    __builtin_prefetch(frame + BASE_CACHE_LINE);
-    return g->all_next;
+    uintptr_t stride = (uintptr_t)g->all_next - (uintptr_t)g, near = (uintptr_t)g + NEAR * stride;
+    uintptr_t frame = (uintptr_t)atomic_load_relaxed(&g->api_frame) + NEAR * stride;
+    __builtin_prefetch((const void *)((uintptr_t)g + FAR * stride)); /* the page, above all */
+    for (size_t line = BASE_CACHE_LINE; line < sizeof *g; line += BASE_CACHE_LINE)
+        __builtin_prefetch((const void *)(near + line));
+    __builtin_prefetch((const void *)frame);
+    __builtin_prefetch((const void *)(frame + BASE_CACHE_LINE));
 }
 
 static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_trace_g_view *),
@@ -177,12 +181,8 @@ static void each_g(void *context, bool stacks, void (*fn)(void *, const weft_tra
 {
     (void)context;
     uintptr_t pcs[WEFT_TRACE_MAX_FRAMES];
-    struct g *ahead = goroutines_first();
-    for (int i = 0; i < AHEAD && ahead; i++)
-        ahead = look_ahead(ahead);
     for (struct g *g = goroutines_first(); g; g = g->all_next) {
-        if (ahead)
-            ahead = look_ahead(ahead);
+        look_ahead(g);
         weft_trace_g_view view = {.g = &g->trace, .id = atomic_load_relaxed(&g->trace.id)};
         view.status = atomic_load_relaxed(&g->status);
         struct m *m = atomic_load_acquire(&g->m); /* pairs with make_current() */

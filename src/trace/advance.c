@@ -166,6 +166,7 @@ int trace_begin(weft_tracer *tracer)
     weft_trace_context self = {0};
     uint64_t first = trace_next_generation(tracer->last_generation);
     wipe_marks_g(tracer);
+    trace_census_prepare(tracer);
     if (tracer->arena.flight)
         trace_flight_begin(tracer->arena.flight, tracer->format);
     trace_list_modules(tracer);

@@ -20,9 +20,11 @@
  *          fault.
  *
  * Cost. What a visit costs is the wait for memory: each record and each stack lies on pages of its
- * own. So the marks of the records that come next are asked for ahead here, and what lies on the
- * stacks by the host (trace_host.c). The statuses need no clock either: nothing is told by when, at
- * the end of its generation, a G is said to have done nothing.
+ * own. So each is visited once, when the note is made, and the host asks ahead for what comes next
+ * (trace_host.c). Whether the G has a status later on says its stamp, one of an array of the
+ * tracer's, where the owner of the G puts the generation's number beside the mark. The statuses
+ * need no clock either: nothing is told by when, at the end of its generation, a G is said to have
+ * done nothing.
  *
  * Corners. A record may get a new identity between the note and its use: the note carries its own
  * copy of the id, and the former G has a status in n, as it died in n. A record is never freed
@@ -39,14 +41,13 @@
 
 #include <string.h>
 
-#define AHEAD 16 /* records that are on their way from memory */
-
 struct trace_note {
     weft_trace_g *g;
     uint64_t id;
     uint64_t m_tid;
     uint64_t stack;
-    uint32_t status;
+    uint32_t index;
+    uint8_t status;
     bool in_assist;
 };
 
@@ -90,7 +91,8 @@ static void note_g(void *arg, const weft_trace_g_view *view)
                                                                .id = view->id,
                                                                .m_tid = view->m_tid,
                                                                .stack = stack,
-                                                               .status = view->status,
+                                                               .index = view->g->index,
+                                                               .status = (uint8_t)view->status,
                                                                .in_assist = view->g->in_assist};
 }
 
@@ -122,19 +124,37 @@ static void write_note(weft_trace_section *s, const struct trace_note *note)
         EMIT_AT_ONCE(s, &time, GC_MARK_ASSIST_ACTIVE, .g = note->id);
 }
 
+static bool has_status(const weft_tracer *tracer, const struct trace_note *note, uint64_t n)
+{
+    if (note->index == 0 || note->index >= TRACE_STAMPS || !tracer->stamps)
+        return trace_was_traced(trace_marks_g(note->g), n);
+    return atomic_load_relaxed(&tracer->stamps[2 * (size_t)note->index + n % 2]) == n;
+}
+
 void trace_census_write(weft_tracer *tracer, uint64_t n)
 {
     trace_writer writer;
     trace_writer_start(&writer, tracer, n, 0);
     for (size_t i = 0; i < tracer->notes_count; i++) {
         const struct trace_note *note = &tracer->notes[i];
-        if (i + AHEAD < tracer->notes_count)
-            __builtin_prefetch(note[AHEAD].g->traced);
-        if (!trace_was_traced(trace_marks_g(note->g), n))
+        if (!has_status(tracer, note, n))
             write_note(&writer.section, note);
     }
     trace_writer_finish(&writer);
     tracer->notes_count = 0;
+}
+
+void trace_census_prepare(weft_tracer *tracer)
+{
+    if (!tracer->stamps && !torture_refuse("trace stamps"))
+        tracer->stamps = base_pages_alloc(2 * TRACE_STAMPS * sizeof *tracer->stamps);
+}
+
+void trace_census_free_stamps(weft_tracer *tracer)
+{
+    if (tracer->stamps)
+        base_pages_free(tracer->stamps, 2 * TRACE_STAMPS * sizeof *tracer->stamps);
+    tracer->stamps = NULL;
 }
 
 void trace_census_free(weft_tracer *tracer)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fatal.h"
 #include "trace/buffer.h"
+#include "trace/census.h"
 #include "trace/tables.h"
 #include "trace/tracer.h"
 
@@ -95,6 +96,7 @@ void trace_status_g(weft_trace_section *s, weft_trace_g *g, uint64_t m_tid, uint
 {
     if (!trace_acquire_status(trace_marks_g(g), s->generation))
         return;
+    trace_census_stamp(s->tracer, g, s->generation);
     uint64_t m = status == G_RUNNING || status == G_SYSCALL ? m_tid : WIRE_NO_ID;
     EMIT(s, GO_STATUS, .g = g->id, .m = m, .gstatus = status);
     if (g->in_assist)
@@ -108,6 +110,13 @@ void trace_prologue_slow(weft_trace_section *s, weft_trace_context c, uint64_t g
         trace_status_p(s, c.p, p_status);
     if (c.g)
         trace_status_g(s, c.g, s->m->tid, g_status);
+}
+
+/* A creation event stands for the status. */
+static inline void set_created(const weft_trace_section *s, weft_trace_g *g)
+{
+    trace_set_traced(trace_marks_g(g), s->generation);
+    trace_census_stamp(s->tracer, g, s->generation);
 }
 
 static inline uint64_t next_seq_g(const weft_trace_section *s, weft_trace_g *g)
@@ -184,7 +193,7 @@ void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trac
 {
     uint64_t entry_stack = weft_trace_stack(s, &entry, 1);
     trace_prologue(s, c, G_RUNNING, P_RUNNING);
-    trace_set_traced(trace_marks_g(g), s->generation);
+    set_created(s, g);
     if (blocked && has_since_23(s)) {
         EMIT_ABOUT(s, &g->time, GO_CREATE_BLOCKED, .new_g = g->id, .new_stack = entry_stack,
                    .stack = stack);
@@ -197,7 +206,7 @@ void weft_trace_go_create(weft_trace_section *s, weft_trace_context c, weft_trac
 
 void weft_trace_go_create_syscall(weft_trace_section *s, weft_trace_g *g)
 {
-    trace_set_traced(trace_marks_g(g), s->generation);
+    set_created(s, g);
     EMIT(s, GO_CREATE_SYSCALL, .new_g = g->id);
 }
 

@@ -5,6 +5,7 @@
 #include "base/fence.h"
 #include "base/pages.h"
 #include "trace/advance.h"
+#include "trace/census.h"
 #include "trace/cpu_profile.h"
 #include "trace/drainer.h"
 #include "trace/enroll.h"
@@ -178,6 +179,7 @@ void trace_tracer_unref(weft_tracer *tracer)
     if (atomic_sub_acqrel(&tracer->refs, 1) > 1) /* pairs with itself */
         return;
     trace_arena_free(&tracer->arena);
+    trace_census_free_stamps(tracer);
     base_pages_unroot(tracer, sizeof *tracer);
     base_pages_free(tracer, sizeof *tracer);
 }

@@ -81,6 +81,10 @@ struct weft_tracer {
     uint64_t next_tick;
     struct trace_symbols *symbols;
     struct trace_note *notes; /* census.c */
+    /* Atomic elements, owner: as the G; constant while tracing is on, NULL: memory was refused. By
+     * the G's index and the generation mod 2, as n is still asked about while n+1 is written: the
+     * latest generation in which the status was written (census.c). */
+    uint64_t *stamps;
     size_t notes_count, notes_room;
     bool wipe_marks; /* after a fork */
 };
