@@ -42,7 +42,7 @@ static ptrdiff_t unpack(const uint8_t *data, size_t size, size_t piece, uint64_t
     *sum = *total = 0;
     if (!input)
         return status;
-    ptrdiff_t n;
+    ptrdiff_t n = 0;
     while (*total < OUTPUT_LIMIT && (n = cli_input_read(input, out, piece)) > 0) {
         (void)fuzz_write(sum, out, (size_t)n);
         *total += (size_t)n;
