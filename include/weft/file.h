@@ -5,9 +5,8 @@
  * The kernel has no readiness for files. What it has in memory is read at once. Otherwise a
  * goroutine gives its P to others meanwhile: reads, and writes with O_DIRECT, wait for io_uring
  * ("network" in traces) where the kernel allows it; all else occupies a thread until the disk has
- * answered
- * ("syscall"). WEFT_FILES=threads in the environment does without io_uring; with WEFT_FILES=uring
- * weft_run() fails where it is not to be had. With virtual time there is none.
+ * answered ("syscall"). WEFT_FILES=threads in the environment does without io_uring; with
+ * WEFT_FILES=uring weft_run() fails where it is not to be had. With virtual time there is none.
  *
  * Files are plain descriptors, for fstat, mmap, weft_conn_sendfile and the like; they are
  * close-on-exec.

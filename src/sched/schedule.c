@@ -319,8 +319,7 @@ static void pace_note(struct p *p, int64_t now)
     uint32_t picks = p->picks - p->pace_picks;
     if (picks)
         p->pace = (p->pace + (now - p->pace_since) / picks) / 2;
-    p->pace_since = now;
-    p->pace_picks = p->picks;
+    sched_pace_restart(p, now);
 }
 
 void sched_pace_restart(struct p *p, int64_t now)

@@ -49,7 +49,8 @@ void sched_enqueue_new(struct m *m, struct g *g);
 /* sched.global or sched.bound has changed. sched.lock is held. */
 void sched_count_global(void);
 
-/* An M has taken p after a time of sleep, now: that time is not part of its pace. */
+/* The interval of p that its pace is taken from begins now: a time of sleep before is not part of
+ * it. */
 void sched_pace_restart(struct p *p, int64_t now);
 
 #endif
